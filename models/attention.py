@@ -1,0 +1,118 @@
+"""Attention: where a decoder looks in the source."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from models.loops import linear, linear_gradient
+
+MASKED_SCORE = -1e9
+
+
+class Memory(NamedTuple):
+    """What a decoder reads, computed once a sentence.
+
+    Attributes:
+        keys: `(src_len, batch, attention_units)`; time comes first, so that adding a query is adding a row.
+        values: `(batch, src_len, encoder_units)`.
+        mask: `(batch, src_len)`, bool, True = real token.
+    """
+
+    keys: Any
+    values: Any
+    mask: Any
+
+
+class AdditiveWeights(NamedTuple):
+    """W `(query_units, attention_units)` and v `(attention_units,)` of additive attention."""
+
+    query_kernel: Any
+    score_kernel: Any
+
+
+class Reading(NamedTuple):
+    """One look at the memory.
+
+    Attributes:
+        query: `(batch, n, attention_units)`; n is the beam in search and 1 in training.
+        weights: `(batch, n, src_len)`, a distribution over the source.
+        context: `(batch, n, encoder_units)`.
+    """
+
+    query: Any
+    weights: Any
+    context: Any
+
+
+def additive_read(weights: AdditiveWeights, memory: Memory, state: Any) -> Reading:
+    """Reads the memory: scores = v tanh(W s + U h), weights = softmax(scores) (Bahdanau 2015, section A.1.2).
+
+    Args:
+        weights: W and v.
+        memory: The source; its keys are U h.
+        state: s, `(batch, n, query_units)`.
+
+    Returns:
+        The reading; padding has weight 0.
+    """
+    query = linear(state, weights.query_kernel)
+    hidden = ops.tanh(memory.keys[:, :, None] + query)
+    scores = ops.transpose(linear(hidden, weights.score_kernel[:, None])[..., 0], (1, 2, 0))
+    distribution = ops.softmax(ops.where(memory.mask[:, None], scores, MASKED_SCORE), axis=-1)
+    return Reading(query, distribution, ops.matmul(distribution, memory.values))
+
+
+def additive_read_gradient(
+    weights: AdditiveWeights, memory: Memory, reading: Reading, d_context: Any
+) -> tuple[Any, Any, Any]:
+    """The part of `additive_read`'s gradient that the backward loop needs, for n = 1.
+
+    Args:
+        weights: W and v.
+        memory: The source.
+        reading: What `additive_read` returned.
+        d_context: Gradient of its context, `(batch, 1, encoder_units)`.
+
+    Returns:
+        Gradients of the query, of v, and of the keys.
+    """
+    d_distribution = ops.matmul(d_context, ops.swapaxes(memory.values, 1, 2))
+    mean = ops.sum(reading.weights * d_distribution, axis=-1, keepdims=True)
+    d_scores = ops.transpose(reading.weights * (d_distribution - mean), (2, 0, 1))
+    hidden = ops.tanh(memory.keys + reading.query[:, 0])
+    d_score_kernel = linear_gradient(d_scores, hidden)[0]
+    d_keys = d_scores * (weights.score_kernel * (1 - ops.square(hidden)))
+    return ops.sum(d_keys, axis=0)[:, None], d_score_kernel, d_keys
+
+
+@keras.saving.register_keras_serializable(package="keras_nmt")
+class AdditiveAttention(keras.layers.Layer):
+    """The weights of additive attention (Bahdanau 2015, section A.1.2).
+
+    Args:
+        units: Width of the layer in which query and key are added.
+    """
+
+    def __init__(self, units: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, query_units: int, values_units: int) -> None:
+        """Makes the weights for queries of `query_units` and values of `values_units`."""
+        self.query_kernel = self.add_weight(name="query_kernel", shape=(query_units, self.units))
+        self.key_kernel = self.add_weight(name="key_kernel", shape=(values_units, self.units))
+        self.key_bias = self.add_weight(name="key_bias", shape=(self.units,), initializer="zeros")
+        stddev = self.units**-0.5
+        initializer = keras.initializers.RandomNormal(stddev=stddev)
+        self.score_kernel = self.add_weight(name="score_kernel", shape=(self.units,), initializer=initializer)
+        self.built = True
+
+    def remember(self, values: Any, mask: Any) -> Memory:
+        """Computes the keys of a source: `values (batch, src_len, encoder_units)`, `mask (batch, src_len)`."""
+        keys = linear(ops.transpose(values, (1, 0, 2)), self.key_kernel) + self.key_bias
+        return Memory(keys, values, mask)
+
+    def reading_weights(self) -> AdditiveWeights:
+        """What a step reads with."""
+        return AdditiveWeights(ops.convert_to_tensor(self.query_kernel), ops.convert_to_tensor(self.score_kernel))

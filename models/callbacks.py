@@ -1,0 +1,198 @@
+"""What happens around the epochs of a training."""
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from models.run import MODEL_FILE
+from pipeline.errors import UserError
+from pipeline.files import write_beside
+
+CHECKPOINT_FILE, METRICS_FILE = "checkpoint.npz", "metrics.jsonl"
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        epoch: Count of finished epochs.
+        best: The best validation figure so far, the higher the better.
+        best_epoch: The epoch that gave it; 0 before the first.
+    """
+
+    epoch: int = 0
+    best: float = -math.inf
+    best_epoch: int = 0
+
+
+class FiniteLoss(keras.callbacks.Callback):
+    """Stops a training whose loss is no longer a number.
+
+    Args:
+        run: The run's folder.
+        progress: Where the training stands.
+    """
+
+    def __init__(self, run: Path, progress: Progress):
+        super().__init__()
+        self.checkpoint, self.progress = run / CHECKPOINT_FILE, progress
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Checks the loss.
+
+        Raises:
+            UserError: The loss is infinite or not a number.
+        """
+        loss = float((logs or {})["loss"])
+        if math.isfinite(loss):
+            return
+        at = f"epoch {self.progress.epoch + 1}, batch {batch + 1}"
+        good = f"{self.checkpoint} holds epoch {self.progress.epoch}" if self.progress.epoch else "there is none yet"
+        raise UserError(
+            f"training: expected a finite loss, received {loss} in {at}; lower --training.learning_rate or"
+            f" --training.clip_norm and go on with --resume (last good checkpoint: {good})"
+        )
+
+
+class Throughput(keras.callbacks.Callback):
+    """Adds to an epoch's logs `seconds`, and `tokens_per_second`: real source and target tokens, validation apart."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Starts the clock."""
+        self.begin = self.trained = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Notes the time."""
+        self.trained = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds the figures."""
+        assert logs is not None
+        logs.pop("val_tokens", None)
+        logs["tokens_per_second"] = logs.pop("tokens") / (self.trained - self.begin)
+        logs["seconds"] = time.perf_counter() - self.begin
+
+
+class ValidationBleu(keras.callbacks.Callback):
+    """Adds `val_bleu` to an epoch's logs.
+
+    Args:
+        score: Translates the validation sentences with the model as it is and returns their BLEU.
+    """
+
+    def __init__(self, score: Callable[[], float]):
+        super().__init__()
+        self.score = score
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds the figure."""
+        assert logs is not None
+        logs["val_bleu"] = self.score()
+
+
+class BestModel(keras.callbacks.Callback):
+    """Keeps the model of the best epoch, and stops when none has been better for a while.
+
+    Args:
+        run: The run's folder.
+        progress: Where the training stands.
+        best_by: `bleu` or `loss`.
+        patience: Epochs without a better one after which to stop; 0 never stops.
+    """
+
+    def __init__(self, run: Path, progress: Progress, best_by: str, patience: int):
+        super().__init__()
+        self.run, self.progress, self.best_by, self.patience = run, progress, best_by, patience
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Compares the epoch with the best."""
+        assert logs is not None
+        figure = logs["val_bleu"] if self.best_by == "bleu" else -logs["val_loss"]
+        if figure > self.progress.best:
+            self.progress.best, self.progress.best_epoch = float(figure), epoch + 1
+            with write_beside(self.run / MODEL_FILE) as path:
+                self.model.save(path)
+        if self.patience and epoch + 1 - self.progress.best_epoch >= self.patience:
+            self.model.stop_training = True
+
+
+class MetricsLog(keras.callbacks.Callback):
+    """Writes a line for each epoch to `metrics.jsonl`; a resumed run takes back what came after its checkpoint.
+
+    Args:
+        run: The run's folder.
+        progress: Where the training stands.
+    """
+
+    def __init__(self, run: Path, progress: Progress):
+        super().__init__()
+        self.path = run / METRICS_FILE
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        self.rows = [json.loads(line) for line in lines][: progress.epoch]
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the line."""
+        assert logs is not None
+        self.rows.append({"epoch": epoch + 1, **{name: float(value) for name, value in sorted(logs.items())}})
+        with write_beside(self.path) as path:
+            path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes after each epoch all that an exact continuation needs, in one file that replaces the one before.
+
+    Keras's own backup leaves out the random state of dropout and the best figure.
+
+    Args:
+        run: The run's folder.
+        progress: Where the training stands.
+    """
+
+    def __init__(self, run: Path, progress: Progress):
+        super().__init__()
+        self.path, self.progress = run / CHECKPOINT_FILE, progress
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Writes the checkpoint."""
+        self.progress.epoch = epoch + 1
+        arrays = {name: np.asarray(variable.value) for name, variable in _variables(self.model)}
+        with write_beside(self.path) as path, path.open("wb") as file:
+            np.savez(file, progress=np.array(json.dumps(dataclasses.asdict(self.progress))), **arrays)
+
+
+def restore(run: Path, model: keras.Model) -> Progress:
+    """Puts a compiled model back where the checkpoint of its run left it; without one, nothing changes.
+
+    Raises:
+        UserError: The checkpoint is of a model with other parts or sizes.
+    """
+    path = run / CHECKPOINT_FILE
+    if not path.exists():
+        return Progress()
+    model.optimizer.build(model.trainable_variables)
+    with np.load(path) as arrays:
+        variables = dict(_variables(model))
+        differing = {name for name in variables if name not in arrays or arrays[name].shape != variables[name].shape}
+        if differing or len(arrays.files) != len(variables) + 1:
+            raise UserError(
+                f"--resume: expected the settings that {path} was made with, received others (they differ at"
+                f" {', '.join(sorted(differing)) or 'the count of weights'}); train with those or choose a new --output"
+            )
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+        return Progress(**json.loads(str(arrays["progress"])))
+
+
+def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    """All state of a training by name: weights, the random state of dropout, and the optimizer's."""
+    for kind, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+        for number, variable in enumerate(variables):
+            yield f"{kind}/{number}/{variable.path}", variable

@@ -1,0 +1,122 @@
+"""Recurrent cells: what one step does to the state, element by element, and its gradient.
+
+A cell has no weights. The recurrence computes the products: `projected`, what the input contributes, and `recurrent`,
+what the last state contributes, both `(..., gates * units)`. A state is a tuple of `(..., units)` whose first part is
+the output h.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+from keras import ops
+
+State = tuple[Any, ...]
+
+
+class Cell(Protocol):
+    """A cell: its sizes, its step and the step's gradient."""
+
+    gates: int
+    state_parts: int
+
+    def initial_bias(self, units: int, forget_bias: float) -> Any:
+        """The bias to start from, `(gates * units,)`."""
+
+    def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
+        """One step: the new state, and what `gradient` needs kept."""
+
+    def gradient(self, kept: tuple[Any, ...], previous: State, state: State, d_state: State) -> tuple[Any, Any, State]:
+        """Gradients of `projected`, of `recurrent`, and of the part of `previous` not reached through `recurrent`."""
+
+
+class SimpleCell:
+    """h' = tanh(Wx + Uh + b) (Elman 1990)."""
+
+    gates = 1
+    state_parts = 1
+
+    def initial_bias(self, units, forget_bias):
+        """See `Cell`."""
+        return np.zeros(units)
+
+    def step(self, projected, recurrent, state):
+        """See `Cell`."""
+        return (ops.tanh(projected + recurrent),), ()
+
+    def gradient(self, kept, previous, state, d_state):
+        """See `Cell`."""
+        d_sum = d_state[0] * (1 - ops.square(state[0]))
+        return d_sum, d_sum, (ops.zeros_like(d_sum),)
+
+
+class LSTMCell:
+    """Long short-term memory with a forget gate (Hochreiter and Schmidhuber 1997; Gers 1999).
+
+    i, f, o = sigmoid(Wx + Uh + b); g = tanh(Wx + Uh + b); c' = f c + i g; h' = o tanh(c').
+    Gates stand in the order i, f, o, g; the state is (h, c).
+    """
+
+    gates = 4
+    state_parts = 2
+
+    def initial_bias(self, units, forget_bias):
+        """See `Cell`."""
+        return np.repeat([0.0, forget_bias, 0.0, 0.0], units)
+
+    def step(self, projected, recurrent, state):
+        """See `Cell`."""
+        total = projected + recurrent
+        units = total.shape[-1] // 4
+        gates = ops.sigmoid(total[..., : 3 * units])
+        i, f, o = ops.split(gates, 3, axis=-1)
+        g = ops.tanh(total[..., 3 * units :])
+        c = f * state[1] + i * g
+        return (o * ops.tanh(c), c), (gates, g)
+
+    def gradient(self, kept, previous, state, d_state):
+        """See `Cell`."""
+        gates, g = kept
+        i, f, o = ops.split(gates, 3, axis=-1)
+        d_h, d_c = d_state
+        tanh_c = ops.tanh(state[1])
+        d_c = d_c + d_h * o * (1 - ops.square(tanh_c))
+        d_gates = ops.concatenate([d_c * g, d_c * previous[1], d_h * tanh_c], axis=-1) * gates * (1 - gates)
+        d_total = ops.concatenate([d_gates, d_c * i * (1 - ops.square(g))], axis=-1)
+        return d_total, d_total, (ops.zeros_like(d_h), d_c * f)
+
+
+class GRUCell:
+    """Gated recurrent unit (Cho 2014) in the form that resets after the recurrent product (as cuDNN does).
+
+    r, z = sigmoid(Wx + Uh + b); n = tanh(Wx + b + r (Uh)); h' = (1 - z) n + z h. Gates stand in the order r, z, n.
+    """
+
+    gates = 3
+    state_parts = 1
+
+    def initial_bias(self, units, forget_bias):
+        """See `Cell`."""
+        return np.zeros(3 * units)
+
+    def step(self, projected, recurrent, state):
+        """See `Cell`."""
+        units = projected.shape[-1] // 3
+        gates = ops.sigmoid(projected[..., : 2 * units] + recurrent[..., : 2 * units])
+        r, z = ops.split(gates, 2, axis=-1)
+        recurrent_n = recurrent[..., 2 * units :]
+        n = ops.tanh(projected[..., 2 * units :] + r * recurrent_n)
+        return (n + z * (state[0] - n),), (gates, n, recurrent_n)
+
+    def gradient(self, kept, previous, state, d_state):
+        """See `Cell`."""
+        gates, n, recurrent_n = kept
+        r, z = ops.split(gates, 2, axis=-1)
+        d_h = d_state[0]
+        d_n = d_h * (1 - z) * (1 - ops.square(n))
+        d_gates = ops.concatenate([d_n * recurrent_n, d_h * (previous[0] - n)], axis=-1) * gates * (1 - gates)
+        d_projected = ops.concatenate([d_gates, d_n], axis=-1)
+        d_recurrent = ops.concatenate([d_gates, d_n * r], axis=-1)
+        return d_projected, d_recurrent, (d_h * z,)
+
+
+CELLS: dict[str, type[Cell]] = {"simple": SimpleCell, "lstm": LSTMCell, "gru": GRUCell}

@@ -1,0 +1,183 @@
+"""The settings of a training: one frozen dataclass for each section of a recipe, checked when made."""
+
+import dataclasses
+from typing import Any, Literal
+
+from pipeline.errors import UserError
+
+
+def _require(holds: bool, setting: str, expected: str, received: Any) -> None:
+    if not holds:
+        raise UserError(
+            f"{setting}: expected {expected}, received {received!r}; change the recipe or override --{setting}"
+        )
+
+
+def _require_choice(setting: str, received: Any, *choices: str) -> None:
+    _require(received in choices, setting, f"one of {', '.join(choices)}", received)
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchingConfig:
+    """How records become batches.
+
+    Attributes:
+        unit: What `size` counts: sentence pairs, or tokens of the padded longer side.
+        size: The size of a batch, in `unit`.
+        max_source_length: Longest source used for training, in pieces, END included; longer pairs are left out.
+        max_target_length: The same for the target.
+        shuffle_buffer: Count of pairs among which the next one is drawn.
+    """
+
+    unit: Literal["sentences", "tokens"] = "sentences"
+    size: int = 64
+    max_source_length: int = 100
+    max_target_length: int = 100
+    shuffle_buffer: int = 100_000
+
+    def __post_init__(self) -> None:
+        _require_choice("batching.unit", self.unit, "sentences", "tokens")
+        for name in ("size", "max_source_length", "max_target_length", "shuffle_buffer"):
+            _require(getattr(self, name) >= 1, f"batching.{name}", "at least 1", getattr(self, name))
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The parts of an encoder-decoder and their sizes.
+
+    Attributes:
+        cell: `simple` (Elman 1990), `lstm` (Hochreiter and Schmidhuber 1997, Gers 1999) or `gru` (Cho 2014, the
+            form that resets after the recurrent product).
+        encoder: `unidirectional`, or `bidirectional` (Schuster and Paliwal 1997): each direction has half the units.
+        encoder_units: Width of the encoder's output, both directions together.
+        encoder_layers: Depth of the encoder.
+        decoder_units: Width of the decoder's state.
+        decoder_layers: Depth of the decoder; attention and context enter the lowest layer.
+        embedding_size: Width of the source and of the target embeddings.
+        attention: `none`, or `additive` (Bahdanau 2015).
+        attention_units: Width of the layer in which query and key are added.
+        context: Without attention, where the encoder's last state enters the decoder: as its `initial` state
+            (Sutskever 2014), at `every-step`, or `both` (Cho 2014). With attention the initial state is always used.
+        readout: `linear` (state and context straight to the vocabulary) or `deep` (Pascanu 2014: one tanh layer of
+            `embedding_size` over state, context and previous target embedding).
+        tie_embeddings: Use the target embedding as the output layer's kernel too (Press and Wolf 2017); needs `deep`.
+        forget_bias: Initial bias of the LSTM's forget gate (Gers 1999).
+        dropout: Share of units dropped on non-recurrent connections (Zaremba 2014).
+    """
+
+    cell: Literal["simple", "lstm", "gru"] = "lstm"
+    encoder: Literal["unidirectional", "bidirectional"] = "bidirectional"
+    encoder_units: int = 512
+    encoder_layers: int = 1
+    decoder_units: int = 512
+    decoder_layers: int = 1
+    embedding_size: int = 256
+    attention: Literal["none", "additive"] = "additive"
+    attention_units: int = 512
+    context: Literal["initial", "every-step", "both"] = "initial"
+    readout: Literal["linear", "deep"] = "deep"
+    tie_embeddings: bool = False
+    forget_bias: float = 1.0
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        _require_choice("model.cell", self.cell, "simple", "lstm", "gru")
+        _require_choice("model.encoder", self.encoder, "unidirectional", "bidirectional")
+        _require_choice("model.attention", self.attention, "none", "additive")
+        _require_choice("model.context", self.context, "initial", "every-step", "both")
+        _require_choice("model.readout", self.readout, "linear", "deep")
+        sizes = (
+            "encoder_units",
+            "encoder_layers",
+            "decoder_units",
+            "decoder_layers",
+            "embedding_size",
+            "attention_units",
+        )
+        for name in sizes:
+            _require(getattr(self, name) >= 1, f"model.{name}", "at least 1", getattr(self, name))
+        halves = self.encoder == "unidirectional" or self.encoder_units % 2 == 0
+        _require(halves, "model.encoder_units", "an even number for two directions", self.encoder_units)
+        _require(0 <= self.dropout < 1, "model.dropout", "at least 0 and below 1", self.dropout)
+        tied = not self.tie_embeddings or self.readout == "deep"
+        _require(tied, "model.tie_embeddings", "false, or model.readout: deep", self.tie_embeddings)
+        context = self.attention == "none" or self.context == "initial"
+        _require(
+            context, "model.context", "initial beside attention, which gives a context at every step", self.context
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How the weights are found.
+
+    Attributes:
+        epochs: Passes over the training pairs, at most.
+        learning_rate: Adam's step size at its highest.
+        schedule: `constant`, or `cosine`: from `learning_rate` down to nothing at the last step.
+        warmup_steps: Steps over which the step size rises from nothing to `learning_rate`.
+        clip_norm: Highest global norm of the gradient (Pascanu 2013).
+        label_smoothing: Share of probability spread over the whole vocabulary (Szegedy 2016).
+        seed: Decides initial weights, dropout and the order of pairs.
+        best_by: Which validation figure decides the weights that are kept, `bleu` or `loss`.
+        patience: Epochs without a better one after which training stops; 0 never stops.
+    """
+
+    epochs: int = 10
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup_steps: int = 0
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.1
+    seed: int = 1
+    best_by: Literal["bleu", "loss"] = "bleu"
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        _require_choice("training.schedule", self.schedule, "constant", "cosine")
+        _require_choice("training.best_by", self.best_by, "bleu", "loss")
+        _require(self.epochs >= 1, "training.epochs", "at least 1", self.epochs)
+        _require(self.learning_rate > 0, "training.learning_rate", "above 0", self.learning_rate)
+        _require(self.clip_norm > 0, "training.clip_norm", "above 0", self.clip_norm)
+        smoothing = 0 <= self.label_smoothing < 1
+        _require(smoothing, "training.label_smoothing", "at least 0 and below 1", self.label_smoothing)
+        for name in ("warmup_steps", "seed", "patience"):
+            _require(getattr(self, name) >= 0, f"training.{name}", "at least 0", getattr(self, name))
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodingConfig:
+    """How a translation is searched.
+
+    Attributes:
+        beam_size: Hypotheses kept; 1 is greedy search.
+        length_penalty: The exponent alpha of GNMT's length normalization (Wu 2016, equation 14); 0 turns it off.
+        max_source_length: Longest source translated in one part, in pieces, END included; a longer text is divided.
+        max_length_factor: A translation has at most factor * source pieces + offset pieces, END included.
+        max_length_offset: See `max_length_factor`.
+        max_text_pieces: Longest text accepted, in pieces; a longer one is an error, never cut.
+    """
+
+    beam_size: int = 5
+    length_penalty: float = 1.0
+    max_source_length: int = 100
+    max_length_factor: float = 2.0
+    max_length_offset: int = 10
+    max_text_pieces: int = 100_000
+
+    def __post_init__(self) -> None:
+        for name in ("beam_size", "max_length_offset", "max_text_pieces"):
+            _require(getattr(self, name) >= 1, f"decoding.{name}", "at least 1", getattr(self, name))
+        _require(self.max_source_length >= 2, "decoding.max_source_length", "at least 2", self.max_source_length)
+        for name in ("length_penalty", "max_length_factor"):
+            _require(getattr(self, name) >= 0, f"decoding.{name}", "at least 0", getattr(self, name))
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """The complete settings of one training."""
+
+    batching: BatchingConfig = dataclasses.field(default_factory=BatchingConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    decoding: DecodingConfig = dataclasses.field(default_factory=DecodingConfig)

@@ -1,0 +1,185 @@
+"""The decoder: the target so far and the source's memory to the next token's logits."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from models.attention import AdditiveAttention, Memory
+from models.cells import State
+from models.embedding import Embedding
+from models.encoder import Encoded
+from models.loops import linear
+from models.recurrence import Recurrence
+
+
+class Source(NamedTuple):
+    """What every step of the decoder knows of a source; each part is an empty tuple where the model has none.
+
+    Attributes:
+        memory: What attention reads.
+        summary: The encoder's last state, for a decoder that sees it at every step, `(batch, encoder_units)`.
+    """
+
+    memory: Memory | tuple[()]
+    summary: Any
+
+
+@keras.saving.register_keras_serializable(package="keras_nmt")
+class Decoder(keras.layers.Layer):
+    """Recurrent layers over the target; the lowest reads the source (Bahdanau 2015, section A.2.2).
+
+    Args:
+        vocab_size: Count of target ids.
+        embedding_size: Width of the target embeddings.
+        cell: `simple`, `lstm` or `gru`.
+        units: Width of the state.
+        layers: Depth.
+        attention_units: Width of additive attention; None for a decoder without attention.
+        context: Without attention, where the encoder's last state enters: `initial`, `every-step` or `both`.
+        readout: `linear` or `deep`.
+        tie_embeddings: Whether the embedding is the output layer's kernel too.
+        forget_bias: Initial bias of the LSTM's forget gate.
+        dropout: Share of units dropped before each layer and before the output layer.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_size: int,
+        cell: str,
+        units: int,
+        layers: int,
+        attention_units: int | None,
+        context: str,
+        readout: str,
+        tie_embeddings: bool,
+        forget_bias: float,
+        dropout: float,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.units, self.context, self.readout, self.tie_embeddings = units, context, readout, tie_embeddings
+        self.embedding = Embedding(vocab_size, embedding_size, name="embedding")
+        self.attention = AdditiveAttention(attention_units, name="attention") if attention_units else None
+        self.recurrences = [
+            Recurrence(cell, units, None if depth else self.attention, forget_bias, name=f"layer_{depth}")
+            for depth in range(layers)
+        ]
+        self.dropout = keras.layers.Dropout(dropout)
+
+    def build(self, encoder_units: int) -> None:
+        """Makes the weights for a source of `encoder_units`."""
+        self.embedding.build()
+        context_units = encoder_units if self.attention or self.context != "initial" else 0
+        width = self.embedding.units + (0 if self.attention else context_units)
+        for recurrence in self.recurrences:
+            recurrence.build(width, encoder_units)
+            width = self.units
+        parts = self.recurrences[0].cell.state_parts
+        if self.context != "every-step":
+            bridges = (encoder_units, len(self.recurrences) * self.units)
+            self.bridge_kernel = [self.add_weight(name=f"bridge_kernel_{part}", shape=bridges) for part in range(parts)]
+        width += context_units
+        if self.readout == "deep":
+            size = self.embedding.units
+            self.readout_kernel = self.add_weight(name="readout_kernel", shape=(width + size, size))
+            self.readout_bias = self.add_weight(name="readout_bias", shape=(size,), initializer="zeros")
+            width = size
+        if not self.tie_embeddings:
+            self.output_kernel = self.add_weight(name="output_kernel", shape=(width, self.embedding.vocab_size))
+        self.output_bias = self.add_weight(name="output_bias", shape=(self.embedding.vocab_size,), initializer="zeros")
+        self.built = True
+
+    def start(self, encoded: Encoded) -> tuple[Source, tuple[State, ...]]:
+        """What is computed once a sentence.
+
+        Returns:
+            The source, and the state of each layer, each part `(batch, 1, units)`. The bridge is one tanh layer for
+            each part of the state (Bahdanau 2015, section A.2.2).
+        """
+        memory = self.attention.remember(encoded.values, encoded.mask) if self.attention else ()
+        summary = () if self.attention or self.context == "initial" else encoded.state[0]
+        if self.context == "every-step":
+            zeros = ops.zeros_like(encoded.state[0][:, None, :1]) + ops.zeros((self.units,), self.compute_dtype)
+            state = tuple((zeros,) * recurrence.cell.state_parts for recurrence in self.recurrences)
+            return Source(memory, summary), state
+        bridged = [
+            ops.split(ops.tanh(linear(part, kernel))[:, None], len(self.recurrences), axis=-1)
+            for part, kernel in zip(encoded.state, self.bridge_kernel, strict=True)
+        ]
+        return Source(memory, summary), tuple(zip(*bridged, strict=True))
+
+    def call(self, decoder_input_ids: Any, source: Source, state: tuple[State, ...], training: bool = False) -> Any:
+        """Runs `step` over a whole target, layer by layer.
+
+        Args:
+            decoder_input_ids: START and the target without its last id, `(batch, tgt_len)`.
+            source: From `start`.
+            state: From `start`.
+            training: Whether to drop units.
+
+        Returns:
+            Logits, `(batch, tgt_len, vocab)`.
+        """
+        embedded = self.embedding(ops.transpose(decoder_input_ids)[:, :, None])
+        embedded = self.dropout(embedded, training=training)
+        inputs, contexts = self._inputs(embedded, source), ()
+        for recurrence, initial in zip(self.recurrences, state, strict=True):
+            if recurrence.attention:
+                states, contexts = recurrence(inputs, initial, source.memory)
+            else:
+                states, _ = recurrence(inputs, initial)
+            inputs = self.dropout(states[0], training=training)
+        hidden = self._hidden(inputs, contexts, embedded, source)
+        hidden = ops.transpose(hidden[:, :, 0], (1, 0, 2))
+        return self._logits(self.dropout(hidden, training=training))
+
+    def step(self, ids: Any, source: Source, state: tuple[State, ...]) -> tuple[Any, tuple[State, ...]]:
+        """One step of search.
+
+        Args:
+            ids: The last token of each hypothesis, `(batch, n)`.
+            source: From `start`.
+            state: Of each layer, each part `(batch, n, units)`.
+
+        Returns:
+            Logits `(batch, n, vocab)`, and the new state.
+        """
+        embedded = self.embedding(ids)
+        inputs, context, new_state = self._inputs(embedded, source), (), []
+        for recurrence, before in zip(self.recurrences, state, strict=True):
+            if recurrence.attention:
+                after, reading = recurrence.step(inputs, before, source.memory)
+                context = reading.context
+            else:
+                after, _ = recurrence.step(inputs, before)
+            new_state.append(after)
+            inputs = after[0]
+        return self._logits(self._hidden(inputs, context, embedded, source)), tuple(new_state)
+
+    def _inputs(self, embedded: Any, source: Source) -> Any:
+        """The lowest layer's inputs: embeddings `(..., batch, n, embedding_size)` and the summary, if any."""
+        if isinstance(source.summary, tuple):
+            return embedded
+        return ops.concatenate([embedded, self._spread(source.summary, embedded)], axis=-1)
+
+    @staticmethod
+    def _spread(summary: Any, like: Any) -> Any:
+        """The summary `(batch, encoder_units)` for every hypothesis and step of `like (..., batch, n, units)`."""
+        return summary[:, None] + ops.zeros_like(like[..., :1])
+
+    def _hidden(self, state: Any, context: Any, embedded: Any, source: Source) -> Any:
+        """What the output layer sees: state and context, or a tanh layer over them and the embedding."""
+        if not isinstance(source.summary, tuple):
+            context = self._spread(source.summary, embedded)
+        seen = [state] if isinstance(context, tuple) else [state, context]
+        if self.readout == "linear":
+            return ops.concatenate(seen, axis=-1)
+        return ops.tanh(linear(ops.concatenate([*seen, embedded], axis=-1), self.readout_kernel) + self.readout_bias)
+
+    def _logits(self, hidden: Any) -> Any:
+        # Embeddings start with variance 1; an output layer wants 1 / units.
+        scale = self.embedding.units**-0.5
+        kernel = ops.transpose(self.embedding.table) * scale if self.tie_embeddings else self.output_kernel
+        return linear(hidden, kernel) + self.output_bias

@@ -1,0 +1,112 @@
+"""The encoder: source tokens to a sequence of states and a summary."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from models.cells import State
+from models.embedding import Embedding
+from models.recurrence import Recurrence
+from pipeline.schema import PAD_ID
+
+
+class Encoded(NamedTuple):
+    """A source as the encoder leaves it.
+
+    Attributes:
+        values: The top layer's outputs, `(batch, src_len, encoder_units)`.
+        mask: `(batch, src_len)`, bool, True = real token.
+        state: The top layer's state after the last real token of each direction, each part `(batch, encoder_units)`.
+    """
+
+    values: Any
+    mask: Any
+    state: State
+
+
+def take_steps(x: Any, steps: Any) -> Any:
+    """Takes of each sentence the given steps: `x (time, batch, units)`, `steps (n, batch)` to `(n, batch, units)`."""
+    batch = ops.shape(x)[1]
+    rows = steps * batch + ops.arange(batch, dtype=steps.dtype)
+    return ops.take(ops.reshape(x, (-1, x.shape[-1])), rows, axis=0)
+
+
+@keras.saving.register_keras_serializable(package="keras_nmt")
+class Encoder(keras.layers.Layer):
+    """Recurrent layers over the source, in one or in both directions (Schuster and Paliwal 1997).
+
+    A source is read up to its last real token: the backward direction turns each sentence round within its own length,
+    so that padding comes last for both and no result depends on it.
+
+    Args:
+        vocab_size: Count of source ids.
+        embedding_size: Width of the source embeddings.
+        cell: `simple`, `lstm` or `gru`.
+        units: Width of the output, all directions together.
+        layers: Depth.
+        bidirectional: Whether each layer reads in both directions, with half the units each, side by side.
+        forget_bias: Initial bias of the LSTM's forget gate.
+        dropout: Share of units dropped before each layer and from the output.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_size: int,
+        cell: str,
+        units: int,
+        layers: int,
+        bidirectional: bool,
+        forget_bias: float,
+        dropout: float,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.units = units
+        self.embedding = Embedding(vocab_size, embedding_size, name="embedding")
+        directions = ("forward", "backward") if bidirectional else ("forward",)
+        self.layers_by_depth = [
+            [
+                Recurrence(cell, units // len(directions), forget_bias=forget_bias, name=f"{direction}_{depth}")
+                for direction in directions
+            ]
+            for depth in range(layers)
+        ]
+        self.dropout = keras.layers.Dropout(dropout)
+
+    def build(self, ids_shape: Any = None) -> None:
+        """Makes the weights."""
+        self.embedding.build()
+        width = self.embedding.units
+        for directions in self.layers_by_depth:
+            for recurrence in directions:
+                recurrence.build(width)
+            width = self.units
+        self.built = True
+
+    def call(self, source_ids: Any, training: bool = False) -> Encoded:
+        """Reads `source_ids (batch, src_len)`, PAD after END."""
+        mask = ops.not_equal(source_ids, PAD_ID)
+        lengths = ops.sum(ops.cast(mask, "int32"), axis=1)
+        steps = ops.arange(ops.shape(source_ids)[1], dtype="int32")[:, None]
+        turned = ops.where(steps < lengths, lengths - 1 - steps, steps)
+        last = ops.maximum(lengths - 1, 0)[None]
+
+        outputs = self.embedding(ops.transpose(source_ids))
+        for directions in self.layers_by_depth:
+            inputs = self.dropout(outputs, training=training)
+            forward, *backward = directions
+            runs = [self._run(forward, inputs)]
+            runs += [self._run(recurrence, take_steps(inputs, turned)) for recurrence in backward]
+            ends = [[take_steps(part, last)[0] for part in states] for states in runs]
+            state = tuple(ops.concatenate(parts, axis=-1) for parts in zip(*ends, strict=True))
+            outputs = ops.concatenate([runs[0][0], *(take_steps(states[0], turned) for states in runs[1:])], axis=-1)
+        outputs = self.dropout(outputs, training=training)
+        return Encoded(ops.transpose(outputs, (1, 0, 2)), mask, state)
+
+    @staticmethod
+    def _run(recurrence: Recurrence, inputs: Any) -> State:
+        zeros = ops.zeros((ops.shape(inputs)[1], recurrence.units), inputs.dtype)
+        states, _ = recurrence(inputs, (zeros,) * recurrence.cell.state_parts)
+        return states

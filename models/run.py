@@ -1,0 +1,89 @@
+"""The folder that a training leaves: settings, best model, subwords, logs."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
+from pipeline.errors import UserError
+from pipeline.files import write_beside
+
+if TYPE_CHECKING:
+    from models.seq2seq import Seq2Seq
+
+CONFIG_FILE, MODEL_FILE = "config.json", "best.keras"
+SOURCE_SUBWORDS, TARGET_SUBWORDS = "source.spm", "target.spm"
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """What a run was made with.
+
+    Attributes:
+        recipe: The settings.
+        source_fingerprint: SHA-256 of the source subwords.
+        target_fingerprint: SHA-256 of the target subwords.
+        source_vocab_size: Count of source ids.
+        target_vocab_size: Count of target ids.
+        format: The version of this layout.
+    """
+
+    recipe: Recipe
+    source_fingerprint: str
+    target_fingerprint: str
+    source_vocab_size: int
+    target_vocab_size: int
+    format: int = FORMAT
+
+    def write(self, run: str | Path) -> None:
+        """Writes `config.json` into the run's folder, whole or not at all."""
+        with write_beside(Path(run) / CONFIG_FILE) as path:
+            path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def read_from(cls, run: str | Path) -> "RunConfig":
+        """Reads the settings of a run.
+
+        Raises:
+            UserError: The folder is no run, or one of another format.
+        """
+        path = Path(run) / CONFIG_FILE
+        try:
+            fields = json.loads(path.read_text())
+        except (FileNotFoundError, NotADirectoryError):
+            raise UserError(
+                f"RUN: expected the folder of a training, received {str(run)!r}, which holds no {CONFIG_FILE}; make one"
+                f" with `nmt train RECIPE --data DATA --output {run}`"
+            ) from None
+        if fields.get("format") != FORMAT:
+            raise UserError(
+                f"RUN: expected a run of format {FORMAT}, received {fields.get('format')!r} in {path}; train anew"
+            )
+        sections = {
+            "batching": BatchingConfig,
+            "model": ModelConfig,
+            "training": TrainingConfig,
+            "decoding": DecodingConfig,
+        }
+        recipe = Recipe(**{name: section(**fields["recipe"][name]) for name, section in sections.items()})
+        return cls(**{**fields, "recipe": recipe})
+
+
+def load_model(run: str | Path) -> "Seq2Seq":
+    """Loads the best model of a run.
+
+    Raises:
+        UserError: No epoch is finished yet.
+    """
+    import keras
+
+    from models import seq2seq  # noqa: F401  (registers the classes that the file names)
+
+    path = Path(run) / MODEL_FILE
+    if not path.exists():
+        raise UserError(
+            f"RUN: expected a run with a finished epoch, received {str(run)!r} without {MODEL_FILE}; train on"
+        )
+    return keras.saving.load_model(path, compile=False)

@@ -1,0 +1,120 @@
+"""The encoder-decoder as a Keras model."""
+
+import dataclasses
+from typing import Any
+
+import keras
+from keras import ops
+
+from models.cells import State
+from models.config import ModelConfig
+from models.decoder import Decoder, Source
+from models.encoder import Encoder
+from models.losses import real_tokens, token_cross_entropy
+from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
+
+
+@keras.saving.register_keras_serializable(package="keras_nmt")
+class Seq2Seq(keras.Model):
+    """An encoder-decoder: `model(inputs)` gives the logits of teacher forcing; `start` and `step` serve search.
+
+    Args:
+        config: The parts and their sizes, a `ModelConfig` or its fields as a dict.
+        source_vocab_size: Count of source ids.
+        target_vocab_size: Count of target ids.
+        label_smoothing: For the loss of training; validation has none.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig | dict[str, Any],
+        source_vocab_size: int,
+        target_vocab_size: int,
+        label_smoothing: float = 0.0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.config = config = config if isinstance(config, ModelConfig) else ModelConfig(**config)
+        self.source_vocab_size, self.target_vocab_size = source_vocab_size, target_vocab_size
+        self.label_smoothing = label_smoothing
+        self.encoder = Encoder(
+            vocab_size=source_vocab_size,
+            embedding_size=config.embedding_size,
+            cell=config.cell,
+            units=config.encoder_units,
+            layers=config.encoder_layers,
+            bidirectional=config.encoder == "bidirectional",
+            forget_bias=config.forget_bias,
+            dropout=config.dropout,
+            name="encoder",
+        )
+        self.decoder = Decoder(
+            vocab_size=target_vocab_size,
+            embedding_size=config.embedding_size,
+            cell=config.cell,
+            units=config.decoder_units,
+            layers=config.decoder_layers,
+            attention_units=None if config.attention == "none" else config.attention_units,
+            context=config.context,
+            readout=config.readout,
+            tie_embeddings=config.tie_embeddings,
+            forget_bias=config.forget_bias,
+            dropout=config.dropout,
+            name="decoder",
+        )
+        self.mean_loss = keras.metrics.Mean(name="loss")
+        self.token_count = keras.metrics.Sum(name="tokens")
+
+    def build(self, inputs_shape: Any = None) -> None:
+        """Makes the weights."""
+        self.encoder.build()
+        self.decoder.build(self.config.encoder_units)
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        """Teacher forcing.
+
+        Args:
+            inputs: `source_ids (batch, src_len)` and `decoder_input_ids (batch, tgt_len)`.
+            training: Whether to drop units.
+
+        Returns:
+            Logits, `(batch, tgt_len, target_vocab_size)`.
+        """
+        source, state = self.start(inputs[SOURCE_IDS], training=training)
+        return self.decoder(inputs[DECODER_INPUT_IDS], source, state, training=training)
+
+    def start(self, source_ids: Any, training: bool = False) -> tuple[Source, tuple[State, ...]]:
+        """Encodes `source_ids (batch, src_len)`; returns what `Decoder.start` returns."""
+        return self.decoder.start(self.encoder(source_ids, training=training))
+
+    def step(self, ids: Any, source: Source, state: tuple[State, ...]) -> tuple[Any, tuple[State, ...]]:
+        """One step of search; see `Decoder.step`."""
+        return self.decoder.step(ids, source, state)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Mean cross-entropy a real token, in nats, and the metrics of the epoch."""
+        weights = real_tokens(y)
+        count = ops.sum(weights)
+        losses = token_cross_entropy(y_pred, y, self.label_smoothing if training else 0.0)
+        loss = ops.sum(losses * weights) / count
+        self.mean_loss.update_state(loss, sample_weight=count)
+        self.token_count.update_state(count + ops.sum(real_tokens(x[SOURCE_IDS])))
+        return loss
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The loss a token over the epoch (Keras's own weighs by sentences), and the count of real tokens."""
+        return [self.mean_loss, self.token_count]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            "name": self.name,
+            "config": dataclasses.asdict(self.config),
+            "source_vocab_size": self.source_vocab_size,
+            "target_vocab_size": self.target_vocab_size,
+            "label_smoothing": self.label_smoothing,
+        }

@@ -1,0 +1,186 @@
+"""The training of a recipe on a data set."""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import sacrebleu
+import tensorflow as tf
+
+from models.callbacks import (
+    BestModel,
+    Checkpoint,
+    FiniteLoss,
+    MetricsLog,
+    Progress,
+    Throughput,
+    ValidationBleu,
+    restore,
+)
+from models.config import BatchingConfig, DecodingConfig, Recipe, TrainingConfig
+from models.decoding import search
+from models.run import CONFIG_FILE, SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig
+from models.seq2seq import Seq2Seq
+from pipeline.dataset import batches, count_batches
+from pipeline.errors import UserError
+from pipeline.files import write_beside
+from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest
+from pipeline.tokenizer import Tokenizer
+
+
+def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
+    """Trains a model and leaves a run: settings, subwords, best model, checkpoint, `metrics.jsonl`, TensorBoard's logs.
+
+    Args:
+        recipe: The settings.
+        data: The folder of a data set.
+        output: The run's folder.
+        resume: Go on from the checkpoint in `output`, to the same losses as without the interruption; from the
+            beginning if there is none yet.
+
+    Raises:
+        UserError: The data set is not whole; `output` holds a run already, or one of other settings.
+    """
+    manifest, run = Manifest.read_from(data), Path(output)
+    _claim(
+        run,
+        resume,
+        RunConfig(
+            recipe=recipe,
+            source_fingerprint=manifest.source.fingerprint,
+            target_fingerprint=manifest.target.fingerprint,
+            source_vocab_size=manifest.source.vocab_size,
+            target_vocab_size=manifest.target.vocab_size,
+        ),
+    )
+    for subwords, name in ((manifest.source, SOURCE_SUBWORDS), (manifest.target, TARGET_SUBWORDS)):
+        with write_beside(run / name) as path:
+            path.write_bytes(Tokenizer.read(Path(data) / subwords.file, subwords.fingerprint).model)
+
+    batching = dataclasses.asdict(recipe.batching)
+    steps = count_batches(data, TRAIN, **batching)
+    keras.utils.set_random_seed(recipe.training.seed)
+    model = build_model(recipe, manifest)
+    model.compile(optimizer=build_optimizer(recipe.training, steps * recipe.training.epochs), jit_compile=_compiles())
+    progress = restore(run, model)
+    left = recipe.training.epochs - progress.epoch
+    if left <= 0 or _is_over(recipe.training, progress):
+        print(f"{run}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
+        return
+    validation = _validation(data, recipe.batching)
+    model.fit(
+        batches(data, TRAIN, **batching, seed=recipe.training.seed, first_epoch=progress.epoch, epochs=left),
+        initial_epoch=progress.epoch,
+        epochs=recipe.training.epochs,
+        steps_per_epoch=steps,
+        validation_data=validation,
+        callbacks=_callbacks(recipe.training, run, progress, _scorer(model, recipe.decoding, validation, run)),
+        shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+    print(
+        f"{run}: best epoch {progress.best_epoch}, {recipe.training.best_by} {abs(progress.best):.4g}", file=sys.stderr
+    )
+
+
+def build_model(recipe: Recipe, manifest: Manifest) -> Seq2Seq:
+    """Makes the model of a recipe for a data set's vocabularies, with its first weights."""
+    model = Seq2Seq(
+        recipe.model, manifest.source.vocab_size, manifest.target.vocab_size, recipe.training.label_smoothing
+    )
+    model.build()
+    return model
+
+
+def build_optimizer(training: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
+    """Adam (Kingma and Ba 2015) with the recipe's step sizes over `steps` steps, clipped by the global norm."""
+    schedules = keras.optimizers.schedules
+    peak, warmup = training.learning_rate, training.warmup_steps
+    rate: Any = peak
+    if training.schedule == "cosine" and warmup:
+        rate = schedules.CosineDecay(0.0, max(steps - warmup, 1), warmup_target=peak, warmup_steps=warmup)
+    elif training.schedule == "cosine":
+        rate = schedules.CosineDecay(peak, steps)
+    elif warmup:
+        rate = schedules.PolynomialDecay(0.0, warmup, end_learning_rate=peak)
+    return keras.optimizers.Adam(rate, global_clipnorm=training.clip_norm)
+
+
+def _compiles() -> bool:
+    # On TensorFlow, XLA refuses loops over lengths that are known only at run time.
+    return keras.backend.backend() != "tensorflow"
+
+
+def _claim(run: Path, resume: bool, config: RunConfig) -> None:
+    """Writes the settings into a new run's folder, or checks that a resumed run has the same."""
+    exists = (run / CONFIG_FILE).exists()
+    if exists and not resume:
+        raise UserError(
+            f"--output: expected a new folder, received {str(run)!r}, which holds a run; add --resume to go on"
+        )
+    if exists and RunConfig.read_from(run) != config:
+        raise UserError(
+            f"--resume: expected the settings and the data set of {run / CONFIG_FILE}, received others; use the same or"
+            " choose a new --output"
+        )
+    config.write(run)
+
+
+def _validation(data: str, batching: BatchingConfig) -> tf.data.Dataset:
+    """The validation batches: all pairs, however long, in the order of the file's lengths."""
+    unlimited = dataclasses.asdict(dataclasses.replace(batching, max_source_length=10**6, max_target_length=10**6))
+    count = count_batches(data, VALID, **unlimited)
+    return batches(data, VALID, **unlimited).apply(tf.data.experimental.assert_cardinality(count)).cache()
+
+
+def _is_over(training: TrainingConfig, progress: Progress) -> bool:
+    return bool(training.patience) and progress.epoch - progress.best_epoch >= training.patience
+
+
+def _callbacks(
+    training: TrainingConfig, run: Path, progress: Progress, score: Callable[[], float]
+) -> list[keras.callbacks.Callback]:
+    """The callbacks, each after those whose figures it uses; the checkpoint comes last, when all else is written."""
+    return [
+        FiniteLoss(run, progress),
+        ValidationBleu(score),
+        Throughput(),
+        BestModel(run, progress, training.best_by, training.patience),
+        MetricsLog(run, progress),
+        keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
+        Checkpoint(run, progress),
+    ]
+
+
+class GreedySearcher(keras.Model):
+    """Greedy search as a model, so that Keras compiles it on any backend."""
+
+    def __init__(self, model: Seq2Seq, decoding: DecodingConfig):
+        super().__init__()
+        self.model, self.decoding = model, dataclasses.replace(decoding, beam_size=1)
+        self.built = True
+
+    def call(self, source_ids: Any) -> Any:
+        """Ids `(batch, max_length)` for `source_ids (batch, src_len)`."""
+        return search(self.model, source_ids, self.decoding).ids[:, 0]
+
+
+def _scorer(model: Seq2Seq, decoding: DecodingConfig, validation: tf.data.Dataset, run: Path) -> Callable[[], float]:
+    """BLEU of greedy translations of the validation pairs against their targets, as text."""
+    tokenizer, searcher = Tokenizer.read(run / TARGET_SUBWORDS), GreedySearcher(model, decoding)
+
+    def to_text(ids: Any) -> list[str]:
+        return [line.decode() for line in tokenizer.detokenize(tf.RaggedTensor.from_tensor(ids)).numpy()]
+
+    references = [line for _, target_ids in validation for line in to_text(target_ids)]
+
+    def score() -> float:
+        hypotheses = [
+            line for inputs, _ in validation for line in to_text(searcher.predict_on_batch(inputs[SOURCE_IDS]))
+        ]
+        return sacrebleu.corpus_bleu(hypotheses, [references]).score
+
+    return score

@@ -1,0 +1,185 @@
+"""The command `nmt`: parallel text in, a translation service out; one verb a stage.
+
+Each verb is a function, from which its command line is derived; it imports what it needs when it is called.
+"""
+
+import argparse
+import codecs
+import dataclasses
+import importlib.metadata
+import itertools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from json import dumps
+from typing import BinaryIO
+
+from models.config import Recipe
+from nmt_arguments import bind, nearest, summary
+from pipeline.config import PreprocessConfig
+from pipeline.errors import UserError
+
+LINES_AT_ONCE = 64
+
+
+def preprocess(settings: PreprocessConfig, /, *beam_flags: str) -> None:
+    """Cleans line-aligned parallel text, learns subwords and writes a data set.
+
+    Beam's own flags follow `--`, such as `-- --direct_num_workers=2`.
+    """
+    from pipeline.preprocess import preprocess, report
+
+    print(report(preprocess(settings, beam_flags)))
+
+
+def train(recipe: str, settings: Recipe, /, *, data: str, output: str, resume: bool = False) -> None:
+    """Trains a model as a recipe says; `--section.key value` overrides one of its settings.
+
+    Args:
+        recipe: A YAML file, or the name of a shipped recipe.
+        data: Folder of the data set, made by `nmt preprocess`.
+        output: Folder of the run to be made.
+        resume: Go on with the run that lies in the output folder.
+    """
+    from models.training import train
+
+    train(settings, data, output, resume)
+
+
+def evaluate(model: str, /, *, source: str, target: str, beam_size: int | None = None, json: bool = False) -> None:
+    """Translates a source file and compares with a target file: BLEU and chrF by sacreBLEU.
+
+    Args:
+        model: Folder of a run or of an export, or the URL of a served model.
+        source: File of sentences to translate, one a line.
+        target: File of reference translations, line for line.
+        beam_size: Hypotheses kept in the search, 1 for greedy search; by default the model's own setting.
+        json: Print one JSON object.
+    """
+    from serving.evaluate import evaluate
+
+    result = evaluate(model, source, target, beam_size)
+    if json:
+        print(dumps(dataclasses.asdict(result), indent=2))
+        return
+    print(f"BLEU {result.bleu:.2f}  {result.bleu_signature}")
+    print(f"chrF {result.chrf:.2f}  {result.chrf_signature}")
+    print("decoding: " + ", ".join(f"{name} {value}" for name, value in result.decoding.items()))
+    print(f"{result.sentences} sentences in {result.seconds:.1f} s")
+
+
+def export(run: str, /, *, output: str) -> None:
+    """Writes a run's best model as the next version of a SavedModel, from text to text.
+
+    Args:
+        run: Folder of a run, made by `nmt train`.
+        output: Folder of the export; the version's folder is made in it.
+    """
+    from serving.export import export
+
+    print(export(run, output))
+
+
+def translate(model: str, /, *, beam_size: int | None = None) -> None:
+    r"""Translates lines from stdin to as many lines on stdout, in order.
+
+    A line ends with \n alone or \r\n; every other separator is text. Invalid UTF-8 is replaced by U+FFFD.
+
+    Args:
+        model: Folder of a run or of an export, or the URL of a served model.
+        beam_size: Hypotheses kept in the search, 1 for greedy search; by default the model's own setting.
+    """
+    from tqdm import tqdm
+
+    from serving.endpoint import open_model
+
+    translator = open_model(model, beam_size)
+    lines = _lines(sys.stdin.buffer)
+    lines_at_once = 1 if sys.stdin.isatty() else LINES_AT_ONCE
+    with tqdm(unit=" lines", disable=None) as progress:
+        while batch := list(itertools.islice(lines, lines_at_once)):
+            for translation in translator(batch):
+                sys.stdout.buffer.write(translation.replace("\n", " ").encode() + b"\n")
+            sys.stdout.buffer.flush()
+            progress.update(len(batch))
+
+
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    for number, line in enumerate(stream):
+        line = line.removesuffix(b"\n").removesuffix(b"\r")
+        yield (line if number else line.removeprefix(codecs.BOM_UTF8)).decode(errors="replace")
+
+
+def serve(export: str, /, *, host: str = "127.0.0.1", port: int = 8501, model_name: str = "nmt") -> None:
+    """Serves the newest version of an export over HTTP, with TensorFlow Serving's REST interface.
+
+    Prints the model's URL when it is ready.
+
+    Args:
+        export: Folder of an export, made by `nmt export`.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        model_name: Name of the model in the URL `/v1/models/NAME:predict`.
+    """
+    from serving.server import serve
+
+    serve(export, host, port, model_name)
+
+
+def demo(*, output: str = "demo-output") -> None:
+    """Runs the whole way on a small synthetic corpus: preprocess, train, evaluate, export, serve, translate.
+
+    Args:
+        output: Folder for all that is made.
+    """
+    from demo.job import run_demo
+
+    run_demo(output)
+
+
+VERBS = {verb.__name__: verb for verb in (preprocess, train, evaluate, export, translate, serve, demo)}
+
+
+def _verb(argv: Sequence[str]) -> str:
+    """The verb that `argv` starts with; without one, prints what was asked for, and exits."""
+    if argv and argv[0] in VERBS:
+        return argv[0]
+    if argv and not argv[0].startswith("-"):
+        raise UserError(f"unknown verb {argv[0]}, the nearest known one is {nearest(argv[0], VERBS)}; see `nmt --help`")
+    parser = argparse.ArgumentParser(prog="nmt", description=summary(sys.modules[__name__]), allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"nmt {importlib.metadata.version('keras-nmt')}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, prog="nmt")
+    for name, verb in VERBS.items():
+        verbs.add_parser(name, help=summary(verb))
+    raise SystemExit(parser.parse_args(argv))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb.
+
+    Args:
+        argv: The words after `nmt`; by default those of the process.
+
+    Returns:
+        The exit status: 0, or 2 for a user's mistake, 130 for an interrupt, 141 for a reader that went away.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        verb = _verb(argv)
+        bind(VERBS[verb], f"nmt {verb}", argv[1:])()
+        sys.stdout.flush()
+    except UserError as error:
+        print("nmt: error:", " ".join(str(error).splitlines()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The settings of `nmt preprocess`."""
+
+import dataclasses
+from typing import Any, Literal
+
+from pipeline.errors import UserError
+
+SPECIAL_AND_BYTE_PIECES = 4 + 256
+
+
+def _require(holds: bool, setting: str, expected: str, received: Any) -> None:
+    if not holds:
+        raise UserError(f"--{setting}: expected {expected}, received {received!r}; change --{setting}")
+
+
+@dataclasses.dataclass(frozen=True)
+class PreprocessConfig:
+    """How parallel text becomes a data set.
+
+    Attributes:
+        source: Files of source sentences, one a line; plain or gzip.
+        target: Files of target sentences; the n-th is parallel to the n-th source file, line by line.
+        output: Folder to make; it must not exist yet, or be empty.
+        valid_source: Source files for validation; without them a share of the pairs is held out.
+        valid_target: Target files for validation.
+        exclude: Files whose lines must not occur in training, on either side, such as the test set's;
+            the validation sentences never do.
+        vocab_size: Pieces of a vocabulary, special ids and byte pieces included; fewer if the text has no more.
+        joint_vocabulary: One vocabulary for both languages, or one for each.
+        model_type: `bpe` (Sennrich 2016) or `unigram` (Kudo 2018).
+        character_coverage: Share of the text's characters that get a piece of their own; rarer ones become bytes.
+        subword_sample: Most pairs from which the subwords are learned.
+        max_words: Longest side, in words between white space; longer pairs are rejected.
+        max_pieces: Longest side, in pieces, END included; longer pairs are rejected.
+        max_ratio: Largest quotient of the two sides' lengths in characters, longer by shorter.
+        valid_share: Share of the pairs that is held out when no validation files are given.
+        shards: Files into which the training records are divided.
+        seed: Decides the order of the records and which pairs are held out.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    output: str
+    valid_source: tuple[str, ...] = ()
+    valid_target: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    vocab_size: int = 8000
+    joint_vocabulary: bool = True
+    model_type: Literal["bpe", "unigram"] = "bpe"
+    character_coverage: float = 0.9995
+    subword_sample: int = 1_000_000
+    max_words: int = 200
+    max_pieces: int = 250
+    max_ratio: float = 3.0
+    valid_share: float = 0.01
+    shards: int = 8
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("source", "target", "valid_source", "valid_target", "exclude"):
+            object.__setattr__(self, name, tuple(map(str, getattr(self, name))))
+        _require(bool(self.source), "source", "at least one file", self.source)
+        for side, files, others in (
+            ("target", self.target, self.source),
+            ("valid_target", self.valid_target, self.valid_source),
+        ):
+            expected = f"as many files as source files ({len(others)})"
+            _require(len(files) == len(others), side, expected, len(files))
+        _require(bool(self.output), "output", "a folder's name", self.output)
+        _require(self.model_type in ("bpe", "unigram"), "model_type", "bpe or unigram", self.model_type)
+        least = SPECIAL_AND_BYTE_PIECES + 1
+        _require(self.vocab_size >= least, "vocab_size", f"at least {least}", self.vocab_size)
+        _require(0 < self.character_coverage <= 1, "character_coverage", "above 0, at most 1", self.character_coverage)
+        for name in ("subword_sample", "max_words", "shards"):
+            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _require(self.max_pieces >= 2, "max_pieces", "at least 2", self.max_pieces)
+        _require(self.max_ratio >= 1, "max_ratio", "at least 1", self.max_ratio)
+        _require(0 < self.valid_share < 1, "valid_share", "between 0 and 1", self.valid_share)
+        _require(self.seed >= 0, "seed", "at least 0", self.seed)

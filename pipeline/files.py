@@ -1,0 +1,32 @@
+"""Files that are whole or absent: write beside, then rename."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def write_beside(path: str | Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path`; renames it to `path` when the block ends well.
+
+    Args:
+        path: The file or folder that the block makes. Its parent is made if it is missing.
+
+    Yields:
+        A path in the same folder that does not exist yet; the block makes a file or a folder of it.
+
+    Raises:
+        OSError: The rename failed (for a folder: `path` exists and is not empty).
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        beside = scratch / path.name
+        yield beside
+        os.replace(beside, path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

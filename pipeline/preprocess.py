@@ -1,0 +1,260 @@
+"""The job that makes a data set of parallel text: clean, learn subwords, tokenize."""
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import os
+import platform
+import shutil
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from tqdm import tqdm
+
+from pipeline import filters, readers, transforms
+from pipeline.config import PreprocessConfig
+from pipeline.errors import UserError
+from pipeline.files import write_beside
+from pipeline.schema import TRAIN, VALID, Manifest, Shard, Split, Subwords
+
+_REJECTED, _SHARDS = "rejected.json", "shards.json"
+_DECIDING = ("sentencepiece", "tensorflow", "tensorflow-text")
+_SAFE_PATH = "PYTHONSAFEPATH"
+
+
+def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manifest:
+    """Makes a data set: the subwords, the records of `train` and `valid`, and the manifest, which is written last.
+
+    The same input gives the same bytes, whatever the runner and the number of workers.
+
+    Args:
+        config: The settings.
+        beam_args: Apache Beam's own flags; `--runner=FnApiRunner` unless they name another.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        UserError: A file is missing or unreadable, parallel files have unequal counts of lines, the output exists,
+            or too little is left after cleaning.
+    """
+    output = Path(config.output)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UserError(
+            f"--output: expected a new or empty folder, received {config.output!r}, which holds something;"
+            " name another one, or remove it first"
+        )
+    with (
+        write_beside(output) as data,
+        tqdm(total=4, unit="stage", mininterval=0, miniters=0) as progress,
+    ):
+        text = data.with_name(f"{data.name}.text")
+        for folder in (data, text):
+            folder.mkdir()
+        _make(config, beam_args, text, data, progress).write(data)
+    return Manifest.read_from(output)
+
+
+def _make(config: PreprocessConfig, beam_args: Sequence[str], text: Path, data: Path, progress: tqdm) -> Manifest:
+    with _stage(progress, "count lines"):
+        train, train_pairs = readers.align("", config.source, config.target)
+        valid, valid_pairs = readers.align("valid_", config.valid_source, config.valid_target)
+        for path in config.exclude:
+            readers.count_lines("exclude", path)
+    with _stage(progress, "clean and shuffle"):
+        _run(lambda root: _clean(root, config, train, valid, text), beam_args, text.parent)
+        rejected = Counter(dict(json.loads((text / _REJECTED).read_text())))
+        for split in (TRAIN, VALID):
+            _require_pairs(split, any(text.glob(f"{split}-*")), rejected)
+    with _stage(progress, "learn subwords"):
+        source, target = _learn(config, text, data)
+    with _stage(progress, "tokenize"):
+        _run(lambda root: _encode(root, config, (source.file, target.file), text, data), beam_args, text.parent)
+        shards = json.loads((text / _SHARDS).read_text())
+        rejected[filters.TOO_LONG] += sum(shard["too_long"] for shard in shards)
+        splits = {split: _split(split, shards) for split in (TRAIN, VALID)}
+        for split in splits:
+            _require_pairs(split, splits[split].records, rejected)
+    settings = dataclasses.asdict(config)
+    # The same data set in another folder is the same data set.
+    del settings["output"]
+    return Manifest(
+        source=source,
+        target=target,
+        splits=splits,
+        read=train_pairs + valid_pairs,
+        rejected={reason: rejected[reason] for reason in filters.REASONS},
+        settings=settings,
+        versions={"python": platform.python_version(), **{name: metadata.version(name) for name in _DECIDING}},
+    )
+
+
+@contextlib.contextmanager
+def _stage(progress: tqdm, name: str) -> Iterator[None]:
+    progress.set_description(name)
+    yield
+    progress.update()
+
+
+def _require_pairs(split: str, pairs: int, rejected: Mapping[str, int]) -> None:
+    if not pairs:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items()) if count) or "none"
+        remedy = "give more text or loosen the limits"
+        if split == VALID:
+            remedy += ", raise --valid_share, or give --valid_source and --valid_target"
+        raise UserError(
+            f"--source, --target: expected pairs for {split}, received none (rejected: {reasons}); {remedy}"
+        )
+
+
+def _run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], scratch: Path) -> None:
+    # By name, as the direct runner would try to download another runner.
+    options = PipelineOptions(["--runner=FnApiRunner", *beam_args])
+    with _workers(scratch), beam.Pipeline(options=options) as root:
+        build(root)
+
+
+@contextlib.contextmanager
+def _workers(scratch: Path) -> Iterator[None]:
+    """Keeps the working folder out of the workers' imports, and ends the program when a worker process dies.
+
+    The runner would wait for that worker forever, and for the others when it is interrupted; only the thread that
+    watches the worker raises.
+    """
+    outer, safe = threading.excepthook, os.environ.get(_SAFE_PATH)
+
+    def hook(args: Any) -> None:
+        outer(args)
+        if args.thread is not None and args.thread.name == "run_worker":
+            shutil.rmtree(scratch, ignore_errors=True)
+            print(f"A Beam worker died ({args.exc_value}); nothing was written.", file=sys.stderr, flush=True)
+            os._exit(1)
+
+    os.environ[_SAFE_PATH] = "1"
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = outer
+        if safe is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = safe
+
+
+def _clean(
+    root: beam.Pipeline,
+    config: PreprocessConfig,
+    train_files: list[readers.PairFiles],
+    valid_files: list[readers.PairFiles],
+    text: Path,
+) -> None:
+    raw = root | "Read training" >> readers.ReadPairs(train_files)
+    train, rejected = raw | "Clean training" >> transforms.Clean(config, shuffle=True)
+    counts = [rejected]
+    if valid_files:
+        raw = root | "Read validation" >> readers.ReadPairs(valid_files)
+        valid, rejected = raw | "Clean validation" >> transforms.Clean(config, shuffle=False)
+        counts.append(rejected)
+    else:
+        train, valid = train | "Hold out" >> beam.Partition(
+            _held_out,  # type: ignore[arg-type]
+            2,
+            config.valid_share,
+            config.seed,
+        )
+    excluded = (
+        valid | "Validation sentences" >> beam.FlatMap(transforms.pair_sentence_digests),
+        root | "Excluded files" >> beam.Create(config.exclude) | beam.FlatMap(transforms.file_sentence_digests),
+    ) | "Excluded sentences" >> beam.Flatten()
+    train, rejected = train | "Drop leaked" >> transforms.DropLeaked(excluded)
+    counts.append(rejected)
+    for split, pairs in ((TRAIN, train), (VALID, valid)):
+        names = transforms.shard_names(split, config)
+        counts.append(pairs | f"Shard {split}" >> transforms.WriteTextShards(names, str(text)))
+    _ = (
+        counts
+        | "All rejected" >> beam.Flatten()
+        | "Count rejected" >> beam.CombinePerKey(sum)
+        | "Report rejected" >> transforms.WriteJson(str(text / _REJECTED))
+    )
+
+
+def _held_out(pair: transforms.Pair, partitions: int, share: float, seed: int) -> int:
+    return int(filters.held_out(pair.source, share, seed))
+
+
+def _learn(config: PreprocessConfig, text: Path, data: Path) -> tuple[Subwords, Subwords]:
+    from pipeline.tokenizer import Tokenizer, train_subwords
+
+    names = transforms.shard_names(TRAIN, config)
+
+    def sentences(sides: tuple[int, ...]) -> Iterator[str]:
+        # The shards are in hashed order, so the head of each is a sample that no worker's luck decides.
+        for name in names:
+            pairs = transforms.read_text_shard(text / name.text)
+            for pair in itertools.islice(pairs, -(-config.subword_sample // len(names))):
+                yield from (pair[side] for side in sides)
+
+    def learn(file: str, *sides: int) -> Subwords:
+        model = train_subwords(
+            sentences(sides),
+            vocab_size=config.vocab_size,
+            model_type=config.model_type,
+            character_coverage=config.character_coverage,
+        )
+        (data / file).write_bytes(model)
+        tokenizer = Tokenizer(model)
+        return Subwords(file, tokenizer.fingerprint, tokenizer.vocab_size)
+
+    if config.joint_vocabulary:
+        joint = learn("joint.spm", 0, 1)
+        return joint, joint
+    return learn("source.spm", 0), learn("target.spm", 1)
+
+
+def _encode(root: beam.Pipeline, config: PreprocessConfig, subwords: tuple[str, str], text: Path, data: Path) -> None:
+    names = [name for split in (TRAIN, VALID) for name in transforms.shard_names(split, config)]
+    _ = (
+        root
+        | beam.Create(names)
+        | beam.Reshuffle()
+        | "Encode" >> beam.ParDo(transforms.EncodeShard(str(text), str(data), subwords, config.max_pieces))
+        | "Report shards" >> transforms.WriteJson(str(text / _SHARDS))
+    )
+
+
+def _split(name: str, shards: list[dict[str, Any]]) -> Split:
+    own = sorted((shard for shard in shards if shard["split"] == name), key=lambda shard: shard["file"])
+    return Split(
+        shards=tuple(Shard(shard["file"], shard["records"], shard["sha256"]) for shard in own),
+        records=sum(shard["records"] for shard in own),
+        source_tokens=sum(shard["source_tokens"] for shard in own),
+        target_tokens=sum(shard["target_tokens"] for shard in own),
+    )
+
+
+def report(manifest: Manifest) -> str:
+    """Tells in a small table what became of the pairs.
+
+    Args:
+        manifest: What `preprocess` returned.
+
+    Returns:
+        Lines of text.
+    """
+    rows = [("pairs read", manifest.read)]
+    rows += [(f"kept for {split}", manifest.splits[split].records) for split in (TRAIN, VALID)]
+    rows += [(f"rejected: {reason}", count) for reason, count in manifest.rejected.items()]
+    for side, subwords in (("source", manifest.source), ("target", manifest.target)):
+        rows.append((f"{side} pieces ({subwords.file})", subwords.vocab_size))
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {count:>12,}" for name, count in rows)

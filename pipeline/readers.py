@@ -1,0 +1,119 @@
+"""Line-aligned text files, plain or gzip, as pairs of lines."""
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, NamedTuple
+
+import apache_beam as beam
+
+from pipeline.errors import UserError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BLOCK = 1 << 20
+
+
+class PairFiles(NamedTuple):
+    """A source file and its parallel target file; `number` is their place among the files given."""
+
+    number: int
+    source: str
+    target: str
+
+
+class RawPair(NamedTuple):
+    """Two parallel lines as they stand in the files, with the numbers of the files and of the line."""
+
+    file: int
+    line: int
+    source: bytes
+    target: bytes
+
+
+def _open(path: str) -> BinaryIO:
+    with open(path, "rb") as file:
+        zipped = file.read(2) == _GZIP_MAGIC
+    return gzip.open(path, "rb") if zipped else open(path, "rb")  # type: ignore[return-value]
+
+
+def read_lines(path: str) -> Iterator[bytes]:
+    r"""Yields the lines of a file, divided at `\n` alone, without their `\n` or `\r\n` and without a BOM."""
+    with _open(path) as file:
+        for number, line in enumerate(file):
+            if number == 0:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            yield line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def read_pairs(files: PairFiles) -> Iterator[RawPair]:
+    """Yields the pairs of lines of two parallel files, whose counts of lines are equal."""
+    lines = zip(read_lines(files.source), read_lines(files.target), strict=True)
+    for number, (source, target) in enumerate(lines):
+        yield RawPair(files.number, number, source, target)
+
+
+def count_lines(option: str, path: str) -> int:
+    """Counts the lines that `read_lines` yields.
+
+    Args:
+        option: The setting that named the file, for the message.
+        path: The file.
+
+    Raises:
+        UserError: The file cannot be read to its end.
+    """
+    count, last = 0, b"\n"
+    try:
+        with _open(path) as file:
+            while block := file.read(_BLOCK):
+                count += block.count(b"\n")
+                last = block[-1:]
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(
+            f"--{option}: expected a readable text or gzip file, received {path!r} ({error}); give another file"
+        ) from None
+    return count + (last != b"\n")
+
+
+def align(prefix: str, source: Sequence[str], target: Sequence[str]) -> tuple[list[PairFiles], int]:
+    """Matches source files with target files.
+
+    Args:
+        prefix: What stands before `source` and `target` in the names of the settings: nothing, or `valid_`.
+        source: The source files.
+        target: The target files, as many.
+
+    Returns:
+        The matched files, and their count of pairs.
+
+    Raises:
+        UserError: A file cannot be read, or two parallel files have unequal counts of lines.
+    """
+    pairs, total = [], 0
+    for number, (one, other) in enumerate(zip(source, target, strict=True)):
+        counts = count_lines(f"{prefix}source", one), count_lines(f"{prefix}target", other)
+        if counts[0] != counts[1]:
+            raise UserError(
+                f"--{prefix}source, --{prefix}target: expected parallel files with equal counts of lines, received"
+                f" {one!r} with {counts[0]} and {other!r} with {counts[1]}; align them line by line"
+            )
+        pairs.append(PairFiles(number, one, other))
+        total += counts[0]
+    return pairs, total
+
+
+class ReadPairs(beam.PTransform):
+    """Reads pairs of files into `RawPair`s.
+
+    Args:
+        files: The parallel files.
+    """
+
+    def __init__(self, files: Sequence[PairFiles]):
+        super().__init__()
+        self._files = list(files)
+
+    def expand(self, root: beam.Pipeline) -> beam.PCollection:
+        """Spreads the files over the workers and reads them."""
+        return root | "Files" >> beam.Create(self._files) | beam.Reshuffle() | "Read" >> beam.FlatMap(read_pairs)

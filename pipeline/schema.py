@@ -1,0 +1,116 @@
+"""What the stages agree on: special ids, feature keys, file names and the manifest of a data set."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.files import write_beside
+
+PAD_ID, UNK_ID, START_ID, END_ID = 0, 1, 2, 3
+
+SOURCE_IDS = "source_ids"
+DECODER_INPUT_IDS = "decoder_input_ids"
+TARGET_IDS = "target_ids"
+
+TRAIN, VALID = "train", "valid"
+MANIFEST_FILE = "manifest.json"
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Subwords:
+    """A SentencePiece model of a data set.
+
+    Attributes:
+        file: Its name in the data set's folder.
+        fingerprint: SHA-256 of the file, in hexadecimal.
+        vocab_size: Count of its ids, special ids and byte pieces included.
+    """
+
+    file: str
+    fingerprint: str
+    vocab_size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """A TFRecord file of a split: its name, count of records, and SHA-256 in hexadecimal."""
+
+    file: str
+    records: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """The records of one purpose; token counts include END."""
+
+    shards: tuple[Shard, ...]
+    records: int
+    source_tokens: int
+    target_tokens: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """The page that makes a folder a data set; it is written last.
+
+    Attributes:
+        source: The subwords of the source side.
+        target: The subwords of the target side (equal to `source` if the vocabulary is joint).
+        splits: `train` and `valid`.
+        read: Count of line pairs read.
+        rejected: Count of pairs dropped, by the name of the first rule that dropped them.
+        settings: What the job was asked to do.
+        versions: Versions of the packages that decide the bytes.
+        format: The version of this layout.
+    """
+
+    source: Subwords
+    target: Subwords
+    splits: Mapping[str, Split]
+    read: int
+    rejected: Mapping[str, int]
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    format: int = FORMAT
+
+    def write(self, folder: str | Path) -> None:
+        """Writes `manifest.json` into `folder`, whole or not at all."""
+        with write_beside(Path(folder) / MANIFEST_FILE) as path:
+            path.write_text(json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def read_from(cls, folder: str | Path) -> "Manifest":
+        """Reads the manifest of a data set.
+
+        Raises:
+            UserError: The folder holds no manifest, or one of another format.
+        """
+        path = Path(folder) / MANIFEST_FILE
+        try:
+            fields = json.loads(path.read_text())
+        except (FileNotFoundError, NotADirectoryError):
+            raise UserError(
+                f"--data: expected the folder of a data set, received {str(folder)!r}, which holds no"
+                f" {MANIFEST_FILE}; make one with `nmt preprocess --output {folder}`"
+            ) from None
+        except ValueError:
+            raise UserError(
+                f"--data: expected a manifest in JSON, received {str(path)!r}, which is damaged; make the data set anew"
+                " with `nmt preprocess`"
+            ) from None
+        if fields.get("format") != FORMAT:
+            raise UserError(
+                f"--data: expected a data set of format {FORMAT}, received format {fields.get('format')!r} in"
+                f" {path}; make it anew with `nmt preprocess`"
+            )
+        splits = {
+            name: Split(**{**split, "shards": tuple(Shard(**shard) for shard in split["shards"])})
+            for name, split in fields["splits"].items()
+        }
+        subwords = {side: Subwords(**fields[side]) for side in ("source", "target")}
+        return cls(**{**fields, **subwords, "splits": splits})

@@ -1,0 +1,169 @@
+"""Subwords: SentencePiece, trained by `sentencepiece`, run by tensorflow-text."""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import sentencepiece
+import tensorflow as tf
+import tensorflow_text as tf_text
+from tensorflow_text.python.ops import sentencepiece_tokenizer
+
+from pipeline.errors import UserError
+from pipeline.schema import END_ID, PAD_ID, START_ID, UNK_ID
+
+# The count of threads decides the sums' order and stands in the model file, so it is not the machine's.
+_THREADS = 8
+_GUARD = "<0x21>"
+
+
+def normalize(texts: tf.Tensor) -> tf.Tensor:
+    """Makes any bytes valid UTF-8 in Unicode's composed form.
+
+    Args:
+        texts: `(n,)` string. Each malformed byte sequence becomes U+FFFD.
+
+    Returns:
+        `(n,)` string, in NFC; nothing else is changed, white space and control characters included.
+    """
+    valid = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace", replacement_char=0xFFFD)
+    return tf_text.normalize_utf8(valid, "NFC")
+
+
+def train_subwords(
+    sentences: Iterable[str], *, vocab_size: int, model_type: str = "bpe", character_coverage: float = 0.9995
+) -> bytes:
+    """Learns a SentencePiece model; the same sentences give the same bytes.
+
+    Characters without a piece of their own are spelt in byte pieces, so no text holds an unknown word.
+
+    Args:
+        sentences: The text, in NFC.
+        vocab_size: Pieces wanted; the model has fewer if the text holds no more.
+        model_type: `bpe` or `unigram`.
+        character_coverage: Share of the text's characters that get a piece of their own.
+
+    Returns:
+        The model file's bytes.
+
+    Raises:
+        UserError: `vocab_size` is too small for the text's characters, or there is nothing to learn from.
+    """
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=model,
+            vocab_size=vocab_size,
+            model_type=model_type,
+            character_coverage=character_coverage,
+            hard_vocab_limit=False,
+            byte_fallback=True,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            pad_id=PAD_ID,
+            unk_id=UNK_ID,
+            bos_id=START_ID,
+            eos_id=END_ID,
+            num_threads=_THREADS,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        needed = re.search(r"required_chars\. \d+ vs (\d+)", str(error))
+        if needed:
+            raise UserError(
+                f"--vocab_size: expected at least {needed[1]} for the characters of this text, received {vocab_size};"
+                " raise it, or lower --character_coverage"
+            ) from None
+        raise UserError(
+            f"--source, --target: expected text from which subwords can be learned, received text of which"
+            f" SentencePiece says: {' '.join(str(error).split())}; give more or other text"
+        ) from None
+    return model.getvalue()
+
+
+class _SharedModel(sentencepiece_tokenizer._SentencepieceModelResource):
+    """A SentencePiece model that lives as long as the process, under a name that its bytes decide.
+
+    tensorflow-text's own belongs to the operation that made it, and is gone as soon as `tf.random.set_seed` empties
+    the cache of operations.
+    """
+
+    def _create_resource(self) -> tf.Tensor:
+        name = f"sentencepiece_{hashlib.sha256(self._model).hexdigest()}"
+        make = sentencepiece_tokenizer.gen_sentencepiece_tokenizer.sentencepiece_op
+        return make(model=self._model, shared_name=name)
+
+
+class Tokenizer(tf.Module):
+    """Text to piece ids and back, in graph operations that TF Serving has.
+
+    `detokenize(tokenize(texts))` equals `normalize(texts)`, except that U+2581, which stands for the space inside
+    SentencePiece, comes back as a space.
+
+    Args:
+        model: A SentencePiece model's bytes, as `train_subwords` makes them.
+    """
+
+    def __init__(self, model: bytes):
+        super().__init__(name="tokenizer")
+        self.model = model
+        self.fingerprint = hashlib.sha256(model).hexdigest()
+        self._pieces = tf_text.SentencepieceTokenizer(model, out_type=tf.int32, add_eos=True)
+        self._pieces._model_resource = _SharedModel(model, None)
+        self.vocab_size = int(self._pieces.vocab_size())
+        self._guard = int(self._pieces.string_to_id(_GUARD))
+
+    @classmethod
+    def read(cls, path: str | Path, fingerprint: str | None = None) -> "Tokenizer":
+        """Reads a model file.
+
+        Args:
+            path: The file.
+            fingerprint: The SHA-256 that it must have.
+
+        Raises:
+            UserError: The file is missing, or is not the one that the fingerprint names.
+        """
+        try:
+            model = Path(path).read_bytes()
+        except FileNotFoundError:
+            raise UserError(
+                f"tokenizer: expected a SentencePiece model, received {str(path)!r}, which does not exist;"
+                " put back the file that belongs to this data set or run"
+            ) from None
+        found = hashlib.sha256(model).hexdigest()
+        if fingerprint is not None and found != fingerprint:
+            raise UserError(
+                f"tokenizer: expected the model with SHA-256 {fingerprint}, received {str(path)!r} with {found};"
+                " put back the file that belongs to this data set or run"
+            )
+        return cls(model)
+
+    def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Turns texts into ids.
+
+        Args:
+            texts: `(n,)` string, any bytes.
+
+        Returns:
+            `(n, None)` int32, each row ending with END.
+        """
+        return self._pieces.tokenize(normalize(texts))
+
+    def detokenize(self, ids: tf.RaggedTensor) -> tf.Tensor:
+        """Turns ids into texts.
+
+        Args:
+            ids: `(n, None)` int32; PAD, UNK, START and END vanish.
+
+        Returns:
+            `(n,)` string, valid UTF-8: byte pieces that spell no character become U+FFFD.
+        """
+        ids = tf.ragged.boolean_mask(ids, ids > END_ID)
+        # SentencePiece drops every space at the beginning, not just the one that it added, unless a piece stands there.
+        guard = tf.fill([ids.nrows(), 1], tf.constant(self._guard, ids.dtype))
+        texts = self._pieces.detokenize(tf.concat([guard, ids], axis=1))
+        return tf.strings.regex_replace(texts, r"\A! ?", "", replace_global=False)

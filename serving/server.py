@@ -1,0 +1,140 @@
+"""The embedded server: a folder of exports, served over REST as TF Serving would."""
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from pipeline.errors import UserError
+from serving.app import Model, ServerConfig, create_app
+from serving.servable import newest_version
+
+
+def serve(
+    export: str,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    model_name: str = "nmt",
+    config: ServerConfig | None = None,
+) -> None:
+    """Serves the newest version of an export until SIGINT or SIGTERM; a line with the URL says when it is ready.
+
+    Requests under way are answered before it ends. To be called in the main thread, which signals reach.
+
+    Args:
+        export: The folder that holds <version>/saved_model.pb.
+        host: The address to listen on.
+        port: The port to listen on; 0 takes a free one.
+        model_name: The model's name in URLs.
+        config: How requests are treated.
+
+    Raises:
+        UserError: There is no version to serve, or the address cannot be listened on.
+    """
+    # Uvicorn raises a signal again once it has shut down, and then, as while the model loads, it ends this block.
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with contextlib.suppress(KeyboardInterrupt), _prepared(export, host, port, model_name, config) as prepared:
+            sock, model, url = prepared
+            _server(model, lambda: print(f"Serving {url}", flush=True)).run([sock])
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+@contextlib.contextmanager
+def running(
+    export: str, model_name: str = "nmt", config: ServerConfig | None = None, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[str]:
+    """Serves an export from a thread of this process while the block runs.
+
+    Args:
+        export: See `serve`, for this and the other arguments.
+        model_name: The model's name in URLs.
+        config: How requests are treated.
+        host: The address to listen on.
+        port: The port to listen on; 0 takes a free one.
+
+    Yields:
+        The model's URL, for `serving.client.Client`.
+
+    Raises:
+        UserError: See `serve`.
+    """
+    with _prepared(export, host, port, model_name, config) as (sock, model, url):
+        ready = threading.Event()
+        server = _server(model, ready.set)
+        thread = threading.Thread(target=server.run, args=([sock],), name="server")
+        thread.start()
+        try:
+            while thread.is_alive() and not ready.wait(0.05):
+                pass
+            if not ready.is_set():
+                raise RuntimeError("the server ended before it was ready")
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextlib.contextmanager
+def _prepared(
+    export: str, host: str, port: int, model_name: str, config: ServerConfig | None
+) -> Iterator[tuple[socket.socket, Model, str]]:
+    """An address taken, a model loaded, and its URL."""
+    if not model_name or set(model_name) & set("/:?#% "):
+        raise UserError(
+            f"--model-name: expected a name without any of '/:?#% ', received {model_name!r}; choose another"
+        )
+    folder = newest_version(export)
+    model = Model(model_name, config or ServerConfig())
+    with _bind(host, port) as sock, contextlib.closing(model):
+        try:
+            model.load(folder)
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"EXPORT: expected a SavedModel that loads, received {str(folder)!r} ({reason}); export it anew"
+            ) from error
+        shown = f"[{host}]" if ":" in host else host
+        yield sock, model, f"http://{shown}:{sock.getsockname()[1]}/v1/models/{model_name}"
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Takes an address without listening, so that clients are refused until the model is there."""
+    # Named, or asyncio does not take the socket for one of TCP, and leaves 40 ms between an answer's two parts.
+    protocol = socket.IPPROTO_TCP
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, protocol)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except (OSError, OverflowError) as error:
+        sock.close()
+        raise UserError(
+            f"--host, --port: expected an address to listen on, received {host} {port} ({error}); choose another"
+        ) from None
+    return sock
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], object]):
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
+def _server(model: Model, on_ready: Callable[[], object]) -> _Server:
+    config = uvicorn.Config(
+        create_app(model),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        # Requests under way are answered, or reach their own time limit, before the server ends.
+        timeout_graceful_shutdown=round(model.config.request_timeout) + 1,
+    )
+    return _Server(config, on_ready)

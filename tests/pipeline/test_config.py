@@ -1,0 +1,37 @@
+import pytest
+
+from pipeline.config import PreprocessConfig
+from pipeline.errors import UserError
+
+GIVEN = {"source": ("a.en",), "target": ("a.de",), "output": "data"}
+
+
+def test_lists_become_tuples():
+    assert PreprocessConfig(**GIVEN | {"source": ["a.en", "b.en"], "target": ["a.de", "b.de"]}).source == (
+        "a.en",
+        "b.en",
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("source", ()),
+        ("target", ("a.de", "b.de")),
+        ("valid_target", ("v.de",)),
+        ("output", ""),
+        ("vocab_size", 260),
+        ("model_type", "word"),
+        ("character_coverage", 0.0),
+        ("subword_sample", 0),
+        ("max_words", 0),
+        ("max_pieces", 1),
+        ("max_ratio", 0.9),
+        ("valid_share", 1.0),
+        ("shards", 0),
+        ("seed", -1),
+    ],
+)
+def test_a_wrong_value_is_named(setting, value):
+    with pytest.raises(UserError, match=f"--{setting}: expected .+, received .+; change"):
+        PreprocessConfig(**GIVEN | {setting: value})

@@ -1,0 +1,326 @@
+import dataclasses
+import gzip
+import hashlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+import pipeline
+from pipeline import records
+from pipeline.config import PreprocessConfig
+from pipeline.errors import UserError
+from pipeline.preprocess import preprocess, report
+from pipeline.schema import Manifest
+from pipeline.tokenizer import Tokenizer
+
+PROJECT = Path(pipeline.__file__).parents[1]
+TWO_WORKERS = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+WORDS = ("ba", "du", "fe", "gim", "kol", "mar", "nu", "pes", "rit", "sov", "tal", "wen")
+# Distinct pairs, in which the target tells its source: every word is doubled.
+FILLER = [
+    (" ".join(words), " ".join(word * 2 for word in words))
+    for words in itertools.islice(itertools.product(WORDS, repeat=4), 400)
+]
+
+
+@pytest.fixture
+def configure(write_lines, tmp_path):
+    """Writes pairs into files and gives the settings of a job over them."""
+
+    def make(train, valid=(), **settings):
+        files = {
+            f"{prefix}{side}": (write_lines(f"{prefix}{side}.txt", [pair[index] for pair in pairs]),)
+            for prefix, pairs in (("", train), ("valid_", valid))
+            for index, side in enumerate(("source", "target"))
+            if pairs
+        }
+        return PreprocessConfig(
+            **{"output": str(tmp_path / "data"), "vocab_size": 400, "shards": 3, "valid_share": 0.1} | files | settings
+        )
+
+    return make
+
+
+def read_back(folder, split):
+    """The pairs of a split as text, in the order of the records."""
+    manifest = Manifest.read_from(folder)
+    files = [str(Path(folder, shard.file)) for shard in manifest.splits[split].shards]
+    sides = records.parse(tf.constant(list(tf.data.TFRecordDataset(files).as_numpy_iterator())))
+    texts = [
+        Tokenizer.read(Path(folder, subwords.file), subwords.fingerprint).detokenize(ids).numpy()
+        for subwords, ids in zip((manifest.source, manifest.target), sides, strict=True)
+    ]
+    return [(source.decode(), target.decode()) for source, target in zip(*texts, strict=True)]
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def rejects(manifest):
+    return {reason: count for reason, count in manifest.rejected.items() if count}
+
+
+def test_every_pair_is_kept_once_or_counted(configure, write_lines):
+    valid = [("the valid source", "the valid target"), ("", "nothing"), ("the same twice", "in validation")]
+    valid.append(valid[-1])
+    train = [
+        *FILLER,
+        *FILLER[:3],
+        FILLER[0],
+        ("", "empty"),
+        ("white", " \t"),
+        ("a b c d e f g h", "a b c d e f g h"),
+        ("ab", "abcdefgh"),
+        ("the valid source", "of another target"),
+        ("of another source", " the valid target "),
+        ("some test line", "seen before"),
+        (b"\xff", "bad"),
+        ("".join(map(chr, range(0x4E00, 0x4E1E))), "thirty rare characters of three bytes each"),
+    ]
+    exclude = write_lines("test.en", ["some test line", b"\xfe"])
+    config = configure(
+        train, valid, exclude=(exclude,), max_words=7, max_pieces=80, max_ratio=3, character_coverage=0.99
+    )
+    manifest = preprocess(config)
+    assert rejects(manifest) == {
+        "invalid_utf8": 1,
+        "empty_side": 3,
+        "too_long": 2,
+        "length_ratio": 1,
+        "leaked": 3,
+        "duplicate": 4,
+    }
+    assert sorted(read_back(config.output, "train")) == sorted(FILLER)
+    assert read_back(config.output, "valid") == [valid[0], valid[2], valid[2]]
+    kept = sum(split.records for split in manifest.splits.values())
+    assert manifest.read == len(train) + len(valid) == kept + sum(manifest.rejected.values())
+
+
+HOSTILE = [
+    "word " * 190 + "word",
+    "\U0001f917 \U0001f468\u200d\U0001f469 \U0001f917",
+    "a\u2028b",
+    "a\u0085b",
+    "a\rb\r\r",
+    "nul\x00\x00nul",
+    "\ufeffbom",
+    'tab\t\x0b\x0c\x1c quote" \\n',
+    "<s> </s> <0x41>",
+    "  spaces  ",
+    "e\u0301",
+]
+DROPPED = ["", "word " * 10_000, b"\xc3(", b"\xed\xa0\x80", "\u3000"]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_hostile_lines_keep_order_and_pairing(configure, pack):
+    lines = [line for pair in zip(HOSTILE, [*DROPPED, *HOSTILE], strict=False) for line in pair]
+    valid = [(line, f"line {number} of the file") for number, line in enumerate(lines)]
+    config = configure(FILLER, valid, max_ratio=1e9, max_pieces=100_000)
+    for path in (*config.valid_source, *config.valid_target):
+        Path(path).write_bytes(pack(Path(path).read_bytes().replace(b"\n", b"\r\n")))
+    manifest = preprocess(config)
+    expected = [(line, target) for line, target in valid if line not in DROPPED]
+    assert read_back(config.output, "valid") == [
+        (line.replace("e\u0301", "\u00e9"), target) for line, target in expected
+    ]
+    assert rejects(manifest) == {"empty_side": 2, "invalid_utf8": 2, "too_long": 1}
+
+
+def test_the_manifest_describes_the_folder(configure):
+    config = configure(FILLER, FILLER[:20])
+    manifest = preprocess(config)
+    assert manifest == Manifest.read_from(config.output)
+    files = contents(config.output)
+    listed = [shard for split in manifest.splits.values() for shard in split.shards]
+    assert sorted(files) == sorted([shard.file for shard in listed] + ["joint.spm", "manifest.json"])
+    for shard in listed:
+        assert hashlib.sha256(files[shard.file]).hexdigest() == shard.sha256
+        assert sum(1 for _ in tf.data.TFRecordDataset(f"{config.output}/{shard.file}")) == shard.records
+    assert [shard.file for shard in manifest.splits["train"].shards] == [
+        f"train-{number:05d}-of-00003.tfrecord" for number in range(3)
+    ]
+    train = manifest.splits["train"]
+    assert train.records == 380 == sum(shard.records for shard in train.shards)
+    tokenizer = Tokenizer.read(Path(config.output, "joint.spm"), manifest.source.fingerprint)
+    assert manifest.source == manifest.target and manifest.source.vocab_size == tokenizer.vocab_size
+    for side, tokens in enumerate((train.source_tokens, train.target_tokens)):
+        ids = tokenizer.tokenize(tf.constant([pair[side] for pair in FILLER[20:]]))
+        assert ids.flat_values.shape[0] == tokens
+    assert manifest.settings["shards"] == 3 and "output" not in manifest.settings
+    assert manifest.versions["tensorflow-text"].startswith("2.20.")
+
+
+def test_the_records_are_shuffled_by_the_seed(configure, tmp_path):
+    orders = {}
+    for seed in (1, 2):
+        config = configure(FILLER, FILLER[:20], seed=seed, shards=1, output=str(tmp_path / f"data-{seed}"))
+        preprocess(config)
+        orders[seed] = read_back(config.output, "train")
+    assert sorted(orders[1]) == sorted(orders[2]) == sorted(FILLER[20:])
+    assert orders[1] != orders[2] and sorted(FILLER[20:]) not in orders.values()
+
+
+def test_the_same_input_gives_the_same_bytes(configure, tmp_path):
+    config = configure(FILLER)
+    again = dataclasses.replace(config, output=str(tmp_path / "again"))
+    preprocess(config)
+    preprocess(again, ["--direct_num_workers=2", "--direct_running_mode=multi_threading"])
+    assert contents(config.output) == contents(again.output)
+
+
+def test_vocabularies_can_be_separate(configure):
+    config = configure(FILLER, FILLER[:20], joint_vocabulary=False)
+    manifest = preprocess(config)
+    assert (manifest.source.file, manifest.target.file) == ("source.spm", "target.spm")
+    assert manifest.source.fingerprint != manifest.target.fingerprint
+    assert sorted(read_back(config.output, "train")) == sorted(FILLER[20:])
+    # Doubled words are whole pieces of the target's vocabulary alone.
+    source, target = (Tokenizer.read(Path(config.output, f"{side}.spm")) for side in ("source", "target"))
+    [row] = target.tokenize(tf.constant(["gimgim"])).to_list()
+    assert len(row) == 2 < len(source.tokenize(tf.constant(["gimgim"])).to_list()[0])
+
+
+def test_without_validation_files_a_share_is_held_out(configure):
+    # Every source has two targets, and every target two sources.
+    train = [(f"source {number}", f"target {number // 2 * 2 + other}") for number in range(300) for other in (0, 1)]
+    config = configure(train, valid_share=0.2)
+    manifest = preprocess(config)
+    held, kept = read_back(config.output, "valid"), read_back(config.output, "train")
+    # Of 300 sources 60 on average, with a standard deviation of 7; each brings two pairs.
+    assert 60 <= len(held) <= 180
+    for side in (0, 1):
+        assert not {pair[side] for pair in held} & {pair[side] for pair in kept}
+    assert rejects(manifest) == {"leaked": 600 - len(held) - len(kept)} and set(held) | set(kept) <= set(train)
+
+
+def test_the_report_tells_every_count(configure):
+    manifest = preprocess(configure([*FILLER, FILLER[0], ("", "x")], FILLER[:20]))
+    rows = dict(line.rsplit(maxsplit=1) for line in report(manifest).splitlines())
+    assert {name.strip(): count for name, count in rows.items()} == {
+        "pairs read": "422",
+        "kept for train": "380",
+        "kept for valid": "20",
+        "rejected: invalid_utf8": "0",
+        "rejected: empty_side": "1",
+        "rejected: too_long": "0",
+        "rejected: length_ratio": "0",
+        "rejected: leaked": "21",
+        "rejected: duplicate": "0",
+        "source pieces (joint.spm)": str(manifest.source.vocab_size),
+        "target pieces (joint.spm)": str(manifest.target.vocab_size),
+    }
+
+
+def refused(config, message, tmp_path):
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match=message):
+        preprocess(config)
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_mistakes_are_refused_and_leave_nothing(configure, write_lines, tmp_path):
+    config = configure(FILLER)
+    longer = write_lines("longer.txt", ["x"] * 401)
+    unequal = dataclasses.replace(config, target=(longer,))
+    refused(unequal, r"--source, --target: .*source\.txt' with 400 and .*longer\.txt' with 401", tmp_path)
+    gone = str(tmp_path / "gone")
+    refused(dataclasses.replace(config, exclude=(gone,)), "--exclude: .*gone", tmp_path)
+    refused(dataclasses.replace(config, vocab_size=261), "--vocab_size: expected at least 28[0-9]", tmp_path)
+    refused(dataclasses.replace(config, exclude=config.source), "for train, received none .*leaked", tmp_path)
+    refused(dataclasses.replace(config, valid_share=1e-9), "for valid, received none .*--valid_share", tmp_path)
+    refused(dataclasses.replace(config, max_pieces=2), "for train, received none .*400 too_long", tmp_path)
+
+
+def test_an_output_that_holds_something_is_refused(configure, tmp_path):
+    config = configure(FILLER)
+    Path(config.output).mkdir()
+    kept = Path(config.output, "kept")
+    kept.write_text("mine")
+    refused(config, "--output: expected a new or empty folder", tmp_path)
+    assert kept.read_text() == "mine"
+    refused(dataclasses.replace(config, output=str(kept)), "--output: expected a new or empty folder", tmp_path)
+    kept.unlink()
+    assert preprocess(config).splits["train"].records > 300
+
+
+def start(config, cwd, beam_args=()):
+    """A job in a process of its own."""
+    code = (
+        "import json, sys; from pipeline.config import PreprocessConfig; from pipeline.preprocess import preprocess;"
+        "preprocess(PreprocessConfig(**json.loads(sys.argv[1])), sys.argv[2:])"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code, json.dumps(dataclasses.asdict(config)), *beam_args],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_two_worker_processes_give_the_same_bytes_from_any_folder(configure, tmp_path):
+    config = configure(FILLER)
+    preprocess(config)
+    for package in ("pipeline", "models"):
+        (tmp_path / "cwd" / package).mkdir(parents=True)
+        (tmp_path / "cwd" / package / "__init__.py").write_text("raise ImportError('the wrong package')")
+    again = dataclasses.replace(config, output=str(tmp_path / "again"))
+    job = start(again, tmp_path / "cwd", TWO_WORKERS)
+    _, stderr = job.communicate(timeout=120)
+    assert job.returncode == 0, stderr
+    assert contents(config.output) == contents(again.output)
+
+
+def descendants(pid):
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield int(child)
+            yield from descendants(child)
+
+
+def wait_for_worker(job):
+    """The process id of a worker, once there is one."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and job.poll() is None:
+        for pid in descendants(job.pid):
+            # The shell that starts it has the same words in its command line, but not at the beginning.
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(f"{sys.executable}\0-m\0apache_beam".encode()):
+                return pid
+        time.sleep(0.05)
+    raise AssertionError(f"no worker: {job.communicate()}")
+
+
+@pytest.mark.slow
+def test_a_killed_worker_ends_the_job(configure, tmp_path):
+    config = configure(FILLER)
+    before = {path.name for path in tmp_path.iterdir()}
+    job = start(config, tmp_path, TWO_WORKERS)
+    os.kill(wait_for_worker(job), signal.SIGKILL)
+    _, stderr = job.communicate(timeout=60)
+    assert job.returncode == 1 and "A Beam worker died" in stderr
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.slow
+def test_a_killed_job_leaves_no_data_set(configure, tmp_path):
+    config = configure(FILLER)
+    job = start(config, tmp_path)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".data.*/data.text/*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    job.kill()
+    job.communicate()
+    assert job.returncode == -signal.SIGKILL
+    assert not Path(config.output).exists() and not list(tmp_path.rglob("manifest.json"))
+    assert preprocess(config).splits["train"].records > 300

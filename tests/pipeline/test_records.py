@@ -1,0 +1,43 @@
+import hashlib
+import struct
+
+import tensorflow as tf
+
+from pipeline import records
+
+
+def test_a_record_is_a_tensorflow_example():
+    example = tf.train.Example.FromString(records.serialize([5, 70000, 3], [3]))
+    assert {name: list(feature.int64_list.value) for name, feature in example.features.feature.items()} == {
+        "source_ids": [5, 70000, 3],
+        "target_ids": [3],
+    }
+
+
+def test_records_are_parsed_in_their_order():
+    source, target = records.parse(tf.constant([records.serialize([5, 3], [3]), records.serialize([3], [6, 7, 3])]))
+    assert source.dtype == target.dtype == tf.int32
+    assert (source.to_list(), target.to_list()) == ([[5, 3], [3]], [[3], [6, 7, 3]])
+
+
+def test_frames_are_what_tensorflow_writes_and_reads(tmp_path):
+    contents = [b"", b"123456789", bytes(range(256)) * 100]
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.write_bytes(b"".join(map(records.frame, contents)))
+    with tf.io.TFRecordWriter(str(theirs)) as writer:
+        for record in contents:
+            writer.write(record)
+    assert ours.read_bytes() == theirs.read_bytes()
+    assert list(tf.data.TFRecordDataset(str(ours)).as_numpy_iterator()) == contents
+
+
+def test_the_checksum_is_the_masked_crc32c():
+    # RFC 3720's check value of CRC-32C is E3069283; the mask turns it right by 15 bits and adds A282EAD8.
+    crc = 0xE3069283
+    masked = (((crc >> 15) | (crc << 17 & 0xFFFFFFFF)) + 0xA282EAD8) % 2**32
+    assert records.frame(b"123456789")[-4:] == struct.pack("<I", masked)
+
+
+def test_file_sha256(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc")
+    assert records.file_sha256(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()

@@ -1,0 +1,41 @@
+import dataclasses
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.schema import MANIFEST_FILE, Manifest, Shard, Split, Subwords
+
+SUBWORDS = Subwords("joint.spm", "ab", 300)
+MANIFEST = Manifest(
+    source=SUBWORDS,
+    target=SUBWORDS,
+    splits={"train": Split((Shard("t-0", 2, "cd"), Shard("t-1", 1, "ef")), 3, 10, 11)},
+    read=4,
+    rejected={"duplicate": 1},
+    settings={"seed": 1, "source": ["a.en"]},
+    versions={"tensorflow": "2.20.0"},
+)
+
+
+def test_a_manifest_comes_back(tmp_path):
+    MANIFEST.write(tmp_path)
+    assert Manifest.read_from(tmp_path) == MANIFEST
+
+
+def test_a_folder_without_a_manifest_is_no_data_set(tmp_path):
+    with pytest.raises(UserError, match=r"--data: .*holds no manifest\.json; make one with `nmt preprocess"):
+        Manifest.read_from(tmp_path)
+
+
+def test_a_damaged_manifest_is_named(tmp_path):
+    MANIFEST.write(tmp_path)
+    path = tmp_path / MANIFEST_FILE
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(UserError, match=r"--data: .*manifest\.json.*damaged"):
+        Manifest.read_from(tmp_path)
+
+
+def test_another_format_is_refused(tmp_path):
+    dataclasses.replace(MANIFEST, format=2).write(tmp_path)
+    with pytest.raises(UserError, match="expected a data set of format 1, received format 2"):
+        Manifest.read_from(tmp_path)

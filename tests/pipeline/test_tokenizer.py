@@ -1,0 +1,165 @@
+import hashlib
+import unicodedata
+
+import hypothesis
+import pytest
+import sentencepiece
+import tensorflow as tf
+from hypothesis import strategies as st
+
+from pipeline.errors import UserError
+from pipeline.tokenizer import Tokenizer, normalize, train_subwords
+
+SENTENCES = [f"Der {noun} sieht die {other}." for noun in ("Hund", "Mann", "Vogel") for other in ("Katze", "Frau")] * 3
+MODEL = train_subwords(SENTENCES, vocab_size=330)
+TOKENIZER = Tokenizer(MODEL)
+detokenize = tf.function(TOKENIZER.detokenize, input_signature=[tf.RaggedTensorSpec([None, None], tf.int32)])
+come_back = tf.function(
+    lambda texts: TOKENIZER.detokenize(TOKENIZER.tokenize(texts)), input_signature=[tf.TensorSpec([None], tf.string)]
+)
+HOSTILE = [
+    "",
+    " ",
+    "   two  spaces   ",
+    "! !",
+    "\t\n\r\x0b\x00",
+    "a\u2028b\u0085c\rd",
+    "\ufeffbom",
+    "\U0001f917\U0001f468\u200d\U0001f469",
+    "<s></s><unk><pad><0x41>",
+    "e\u0301 \u1e9b\u0323 \ufb01",
+    "\u2047 \ufffd",
+    "word " * 10_000,
+]
+
+
+def round_trip(texts):
+    return [text.decode() for text in come_back(tf.constant(texts)).numpy()]
+
+
+def composed(text):
+    return unicodedata.normalize("NFC", text).replace("\u2581", " ")
+
+
+def test_hostile_texts_come_back():
+    assert round_trip(HOSTILE) == [composed(text) for text in HOSTILE]
+
+
+# The characters whose composition all versions of Unicode agree on.
+OLD = st.characters(max_codepoint=0x2FFF, exclude_categories=("Cn", "Cs")) | st.characters(
+    min_codepoint=0x1F300, max_codepoint=0x1F64F
+)
+
+
+@hypothesis.settings(deadline=None, max_examples=150)
+@hypothesis.given(st.lists(st.text(OLD | st.sampled_from(" \u2581<>\u0301\x00")), min_size=1, max_size=4))
+def test_texts_come_back(texts):
+    assert round_trip(texts) == [composed(text) for text in texts]
+
+
+@hypothesis.settings(deadline=None, max_examples=150)
+@hypothesis.given(st.binary())
+def test_any_bytes_become_valid_text(data):
+    expected = composed(data.decode("utf-8", "replace"))
+    assert round_trip([data]) == [expected]
+
+
+@hypothesis.settings(deadline=None, max_examples=150)
+@hypothesis.given(st.lists(st.integers(0, TOKENIZER.vocab_size - 1)))
+def test_any_ids_become_valid_text(ids):
+    [text] = detokenize(tf.RaggedTensor.from_row_lengths(tf.constant(ids, tf.int32), [len(ids)])).numpy()
+    text.decode()
+
+
+def test_normalize():
+    texts = [b"\xff\xfeab\xc3", b"\xed\xa0\x80", b"a\xf0\x9f\x98", "\ufeffe\u0301\x00 ".encode(), b""]
+    expected = ["\ufffd\ufffdab\ufffd", "\ufffd\ufffd\ufffd", "a\ufffd", "\ufeff\u00e9\x00 ", ""]
+    assert [text.decode() for text in normalize(tf.constant(texts)).numpy()] == expected
+
+
+def test_every_row_ends_with_end_and_knows_every_character():
+    ids = TOKENIZER.tokenize(tf.constant(HOSTILE))
+    assert ids.dtype == tf.int32
+    for row in ids.to_list():
+        assert row[-1] == 3 and not {0, 1, 2, 3} & set(row[:-1])
+    assert ids.to_list()[0] == [3]
+
+
+def test_no_texts():
+    ids = TOKENIZER.tokenize(tf.constant([], tf.string))
+    assert ids.shape[0] == 0 and TOKENIZER.detokenize(ids).shape == (0,)
+
+
+def test_special_ids_vanish():
+    [word] = TOKENIZER.tokenize(tf.constant(["Hund"])).to_list()
+    ids = tf.ragged.constant([[2, *word[:-1], 1, 3, 0, 0], [0], []], dtype=tf.int32)
+    assert TOKENIZER.detokenize(ids).numpy().tolist() == [b"Hund", b"", b""]
+
+
+def test_pieces_are_those_of_the_trainer_s_own_library():
+    processor = sentencepiece.SentencePieceProcessor(model_proto=MODEL)
+    assert [processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id()] == [0, 1, 2, 3]
+    texts = [*SENTENCES[:6], "Zwei  H\u00fcte\u2026 ", "\U0001f917"]
+    assert TOKENIZER.tokenize(tf.constant(texts)).to_list() == [[*processor.encode(text), 3] for text in texts]
+    assert TOKENIZER.vocab_size == processor.vocab_size() == 330
+    assert TOKENIZER.fingerprint == hashlib.sha256(MODEL).hexdigest()
+
+
+@pytest.mark.parametrize("model_type", ["bpe", "unigram"])
+def test_training_is_repeatable(model_type):
+    models = {train_subwords(SENTENCES, vocab_size=300, model_type=model_type) for _ in range(3)}
+    assert len(models) == 1
+
+
+def test_a_vocabulary_larger_than_the_text_is_as_large_as_the_text_allows():
+    size = Tokenizer(train_subwords(["ab ab ab"], vocab_size=8000)).vocab_size
+    assert 260 + 3 <= size < 280
+
+
+def test_a_vocabulary_smaller_than_the_alphabet_is_an_error():
+    with pytest.raises(UserError, match=r"--vocab_size: expected at least 28\d .*received 265; raise it"):
+        train_subwords(["abcdefghijklmnopqrstuvwxyz"], vocab_size=265)
+
+
+def test_nothing_to_learn_from_is_an_error():
+    with pytest.raises(UserError, match="--source, --target: expected text from which subwords can be learned"):
+        train_subwords([], vocab_size=300)
+
+
+def test_rare_characters_become_bytes():
+    sentences = ["aaaa bbbb"] * 500 + ["\u4e2d"]
+    tokenizer = Tokenizer(train_subwords(sentences, vocab_size=400, character_coverage=0.99))
+    # The space before the first word is a piece, the character three bytes, and END.
+    assert len(tokenizer.tokenize(tf.constant(["\u4e2d"])).to_list()[0]) == 5
+
+
+def test_a_file_is_read_if_it_is_the_right_one(tmp_path):
+    path = tmp_path / "joint.spm"
+    path.write_bytes(MODEL)
+    assert Tokenizer.read(path, TOKENIZER.fingerprint).model == MODEL
+    with pytest.raises(UserError, match=r"expected the model with SHA-256 0123, received .*joint\.spm' with"):
+        Tokenizer.read(path, "0123")
+    with pytest.raises(UserError, match=r"tokenizer: .*gone\.spm', which does not exist"):
+        Tokenizer.read(tmp_path / "gone.spm")
+
+
+def test_it_is_saved_with_its_model(tmp_path):
+    class Echo(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokenizer = Tokenizer(MODEL)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def __call__(self, texts):
+            return self.tokenizer.detokenize(self.tokenizer.tokenize(texts))
+
+    tf.saved_model.save(Echo(), str(tmp_path))
+    texts = [b"  Der Hund", b"\xff", b""]
+    assert tf.saved_model.load(str(tmp_path))(tf.constant(texts)).numpy().tolist() == [texts[0], b"\xef\xbf\xbd", b""]
+
+
+def test_it_outlives_a_new_global_seed(tmp_path):
+    tokenizer = Tokenizer(train_subwords(SENTENCES[:9], vocab_size=300))
+    before = tokenizer.tokenize(tf.constant(["Der Hund"])).to_list()
+    tf.random.set_seed(5)
+    assert tokenizer.tokenize(tf.constant(["Der Hund"])).to_list() == before

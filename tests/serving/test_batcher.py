@@ -1,0 +1,159 @@
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+
+from serving.batcher import Batcher, BatcherConfig, run_batch
+from serving.status import Code, StatusError
+
+
+class Runs:
+    """Doubles `x`, keeps a list of what it was called with, and can be held up."""
+
+    def __init__(self):
+        self.calls = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __call__(self, signature, inputs):
+        assert self.gate.wait(10)
+        self.calls.append((signature, inputs["x"].tolist()))
+        if -1 in inputs["x"]:
+            raise StatusError(Code.INVALID_ARGUMENT, "minus one")
+        if -2 in inputs["x"]:
+            raise ZeroDivisionError("a slip in the code")
+        if -3 in inputs["x"]:
+            raise StatusError(Code.DEADLINE_EXCEEDED, "late")
+        return {"y": inputs["x"] * 2, "z": inputs["x"].sum(axis=-1) if signature == "sum" else inputs["x"]}
+
+
+@pytest.fixture
+def runs():
+    return Runs()
+
+
+def _submit_all(runs, requests, **config):
+    """Submits (signature, x) while the thread is busy with another request, then lets go; the answers or errors."""
+
+    async def main():
+        batcher = Batcher(runs, BatcherConfig(**{"batch_timeout": 0, **config}))
+        runs.gate.clear()
+        first = asyncio.create_task(batcher.submit("first", {"x": np.array([0])}))
+        while batcher._pending or batcher._worker is None:
+            await asyncio.sleep(0.001)
+        tasks = [asyncio.create_task(batcher.submit(name, {"x": np.array(x)})) for name, x in requests]
+        await asyncio.sleep(0)
+        runs.gate.set()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        await first
+        batcher.close()
+        return answers
+
+    return [a["y"].tolist() if isinstance(a, dict) else a for a in asyncio.run(main())]
+
+
+def test_what_waits_is_joined_and_divided_again(runs):
+    assert _submit_all(runs, [("s", [1]), ("s", [2, 3]), ("s", [4])]) == [[2], [4, 6], [8]]
+    assert runs.calls == [("first", [0]), ("s", [1, 2, 3, 4])]
+
+
+def test_signatures_and_shapes_do_not_mix(runs):
+    requests = [("s", [1]), ("t", [2]), ("s", [[3, 4]]), ("s", [5]), ("t", [6])]
+    assert _submit_all(runs, requests) == [[2], [4], [[6, 8]], [10], [12]]
+    assert runs.calls[1:] == [("s", [1, 5]), ("t", [2, 6]), ("s", [[3, 4]])]
+
+
+def test_a_batch_is_no_larger_than_allowed(runs):
+    requests = [("s", [1, 2]), ("s", [3, 4]), ("s", [5]), ("s", [1, 2, 3, 4, 5])]
+    assert _submit_all(runs, requests, max_batch_size=3) == [[2, 4], [6, 8], [10], [2, 4, 6, 8, 10]]
+    assert [x for _, x in runs.calls[1:]] == [[1, 2, 5], [3, 4], [1, 2, 3, 4, 5]]
+
+
+def test_no_rows_and_scalars_run_alone(runs):
+    assert _submit_all(runs, [("s", []), ("s", 7), ("s", []), ("s", 8)]) == [[], 14, [], 16]
+    assert [x for _, x in runs.calls[1:]] == [[], 7, [], 8]
+
+
+def test_one_bad_request_fails_alone(runs):
+    good, bad, other = _submit_all(runs, [("s", [1]), ("s", [-1]), ("s", [3])])
+    assert (good, other) == ([2], [6])
+    assert str(bad) == "INVALID_ARGUMENT: minus one"
+
+
+def test_an_unforeseen_error_reaches_its_caller_and_work_goes_on(runs):
+    error, other = _submit_all(runs, [("s", [-2]), ("t", [3])])
+    assert isinstance(error, ZeroDivisionError)
+    assert other == [6]
+
+
+def test_a_run_that_took_too_long_is_not_tried_again(runs):
+    errors = _submit_all(runs, [("s", [-3]), ("s", [1])])
+    assert [error.code for error in errors] == [Code.DEADLINE_EXCEEDED] * 2
+    assert len(runs.calls) == 2
+
+
+def test_outputs_that_cannot_be_divided_are_made_one_by_one(runs):
+    answers = _submit_all(runs, [("sum", [1, 2]), ("sum", [3])])
+    assert answers == [[2, 4], [6]]
+    assert runs.calls[1:] == [("sum", [1, 2, 3]), ("sum", [1, 2]), ("sum", [3])]
+
+
+def test_a_full_queue_refuses(runs):
+    answers = _submit_all(runs, [("s", [1, 2]), ("s", [3]), ("s", [4]), ("s", [5])], max_queued_rows=3)
+    assert answers[:2] == [[2, 4], [6]]
+    assert [error.code for error in answers[2:]] == [Code.UNAVAILABLE] * 2
+
+
+def test_an_empty_queue_refuses_nothing(runs):
+    assert _submit_all(runs, [("s", [1, 2, 3, 4])], max_queued_rows=3) == [[2, 4, 6, 8]]
+
+
+def test_the_first_waits_for_others_while_the_thread_is_idle(runs):
+    async def main():
+        batcher = Batcher(runs, BatcherConfig(batch_timeout=0.1))
+
+        async def later(x):
+            await asyncio.sleep(0.01)
+            return await batcher.submit("s", {"x": np.array([x])})
+
+        answers = await asyncio.gather(batcher.submit("s", {"x": np.array([1])}), later(2))
+        again = await batcher.submit("s", {"x": np.array([3])})
+        batcher.close()
+        return [int(answer["y"][0]) for answer in [*answers, again]]
+
+    assert asyncio.run(main()) == [2, 4, 6]
+    assert [x for _, x in runs.calls] == [[1, 2], [3]]
+
+
+def test_a_full_batch_does_not_wait(runs):
+    async def main():
+        batcher = Batcher(runs, BatcherConfig(batch_timeout=60, max_batch_size=2))
+        async with asyncio.timeout(10):
+            await batcher.submit("s", {"x": np.array([1, 2])})
+        batcher.close()
+
+    asyncio.run(main())
+    assert runs.calls == [("s", [1, 2])]
+
+
+def test_a_request_given_up_is_not_run(runs):
+    async def main():
+        batcher = Batcher(runs, BatcherConfig(batch_timeout=0))
+        runs.gate.clear()
+        first = asyncio.create_task(batcher.submit("first", {"x": np.array([0])}))
+        await asyncio.sleep(0.01)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await batcher.submit("s", {"x": np.array([1])})
+        runs.gate.set()
+        await first
+        await batcher.submit("s", {"x": np.array([2])})
+        batcher.close()
+
+    asyncio.run(main())
+    assert runs.calls == [("first", [0]), ("s", [2])]
+
+
+def test_run_batch_of_nothing(runs):
+    assert run_batch(runs, []) == []

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from serving.app import Model, ServerConfig
+from serving.batcher import BatcherConfig
+from serving.rest import Route
+from serving.servable import Servable
+from serving.status import Code, StatusError
+
+
+@pytest.fixture(scope="module")
+def servable(small_export):
+    servable = Servable(small_export / "10", timeout=0.2)
+    yield servable
+    servable.close()
+
+
+def _strings(*values):
+    return np.array(values, object)
+
+
+def test_signatures_are_read_from_the_saved_model(servable):
+    assert servable.input_dtypes("serving_default") == {"text": "string"}
+    assert servable.input_dtypes("rows") == {"negative": "bool", "x": "int64"}
+    assert servable.input_dtypes("numbers") == {"x": "double"}
+    assert sorted(servable.signatures["nbest"].outputs) == ["scores", "translations"]
+    with pytest.raises(StatusError, match='INVALID_ARGUMENT: Serving signature name: "x" not found'):
+        servable.input_dtypes("x")
+
+
+def test_a_run(servable):
+    (translation,) = servable.run("serving_default", {"text": _strings(b"a", "ä".encode())}).values()
+    assert translation.tolist() == [b"A", "ä".encode()]
+    outputs = servable.run("nbest", {"text": _strings(b"aB")})
+    assert outputs["translations"].tolist() == [[b"AB", b"ab"]]
+    np.testing.assert_array_equal(outputs["scores"], np.array([[0.2, -2]], np.float32))
+
+
+def test_inputs_go_by_name(servable):
+    inputs = {"x": np.array([[1, 2]], np.int64), "negative": np.array([True])}
+    assert servable.run("rows", inputs)["total"].tolist() == [-3]
+    assert servable.run("rows", dict(reversed(inputs.items())))["total"].tolist() == [-3]
+
+
+def test_a_scalar_stays_one(servable):
+    output = servable.run("serving_default", {"text": np.array(b"a", object)})["translation"]
+    assert (output.shape, output.item()) == ((), b"A")
+
+
+def test_the_models_error_keeps_its_code(servable):
+    with pytest.raises(StatusError) as caught:
+        servable.run("picky", {"text": _strings(b"bad")})
+    assert caught.value.code == Code.INVALID_ARGUMENT
+    with pytest.raises(StatusError) as caught:
+        servable.run("slow", {"n": np.array([2**31 - 1], np.int32)})
+    assert caught.value.code == Code.DEADLINE_EXCEEDED
+
+
+class Recorder(Servable):
+    def run(self, name, inputs):
+        outputs = super().run(name, inputs)
+        self.seen[name] = {alias: array.tolist() for alias, array in inputs.items()}
+        return outputs
+
+
+def test_warming_up_runs_every_signature_on_one_row(small_export):
+    servable = Recorder(small_export / "10")
+    servable.seen = {}
+    servable.warm_up()
+    assert set(servable.seen) == {name for name, signature in servable.signatures.items() if signature.inputs}
+    assert servable.seen["serving_default"] == {"text": [b"warm up"]}
+    assert servable.seen["rows"] == {"x": [[0]], "negative": [False]}
+    servable.close()
+
+
+def test_a_model_is_warm_before_it_is_available(small_export, monkeypatch):
+    model = Model("nmt", ServerConfig())
+    states = []
+
+    def warm_up(self):
+        states.append(model.statuses(Route("status", "nmt"))[10].state)
+        with pytest.raises(StatusError, match="NOT_FOUND"):
+            model.find(Route("predict", "nmt"))
+
+    monkeypatch.setattr(Servable, "warm_up", warm_up)
+    model.load(small_export / "10")
+    assert [*states, model.statuses(Route("status", "nmt"))[10].state] == ["LOADING", "AVAILABLE"]
+    model.close()
+
+
+@pytest.mark.parametrize("name", ["max_batch_size", "batch_timeout", "max_queued_rows"])
+def test_batching_settings_are_checked(name):
+    with pytest.raises(UserError, match=f"{name}: expected at least"):
+        BatcherConfig(**{name: -1})
+
+
+@pytest.mark.parametrize("name", ["request_timeout", "max_body_bytes"])
+def test_server_settings_are_checked(name):
+    with pytest.raises(UserError, match=f"{name}: expected more than 0"):
+        ServerConfig(**{name: 0})

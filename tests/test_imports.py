@@ -1,0 +1,118 @@
+"""The import rule: who may know whom, and what stays light."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BEAM_MODULES = {"pipeline.transforms", "pipeline.readers", "pipeline.preprocess"}
+HEAVY = {"tensorflow", "tensorflow_text", "keras", "jax", "apache_beam", "numpy", "sentencepiece", "sacrebleu"}
+MAY_KNOW = {
+    "pipeline": {"pipeline"},
+    "models": {"models", "pipeline"},
+    "serving": {"serving", "models", "pipeline"},
+    "demo": {"demo", "serving", "models", "pipeline", "nmt", "recipes"},
+    "recipes": {"recipes"},
+}
+
+
+def modules(package: str) -> list[str]:
+    """Every module of a package but `__init__`, by its full name."""
+    found = [f"{package}.{path.stem}" for path in sorted((ROOT / package).glob("*.py")) if path.stem != "__init__"]
+    assert found
+    return found
+
+
+def loaded_by(names: list[str], backend: str = "tensorflow") -> set[str]:
+    """The modules that a fresh process holds after it has imported `names`."""
+    code = f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint(*sys.modules)"
+    environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    loaded = set(done.stdout.split())
+    assert loaded.issuperset(names)
+    return loaded
+
+
+def packages(loaded: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in loaded}
+
+
+def written_imports(path: Path) -> set[str]:
+    """The packages that a file's import statements name, wherever in the file they stand."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            names.add(str(node.module))
+    return packages(names)
+
+
+@pytest.mark.parametrize("package", MAY_KNOW)
+def test_a_package_names_only_packages_below_it(package: str) -> None:
+    for path in (ROOT / package).glob("*.py"):
+        own = written_imports(path) & {*MAY_KNOW, "nmt", "nmt_arguments"}
+        assert own <= MAY_KNOW[package], path
+
+
+def test_beam_is_named_by_three_modules_alone() -> None:
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): written_imports(path)
+        for folder in (".", *MAY_KNOW)
+        for path in (ROOT / folder).glob("*.py")
+    }
+    assert {name for name, imported in names.items() if "apache_beam" in imported} == BEAM_MODULES
+
+
+@pytest.mark.parametrize("name", ["pipeline.errors", "pipeline.files", "pipeline.schema", "pipeline.config"])
+def test_what_the_stages_agree_on_needs_the_standard_library_alone(name: str) -> None:
+    assert packages(loaded_by([name])) - packages(loaded_by(["json"])) <= sys.stdlib_module_names | {"pipeline"}
+
+
+def test_settings_of_a_model_cost_no_heavy_import() -> None:
+    assert not packages(loaded_by(["models.config"])) & HEAVY
+
+
+def test_the_command_costs_no_heavy_import() -> None:
+    assert not packages(loaded_by(["nmt"])) & (HEAVY | {"httpx", "starlette", "uvicorn", "tqdm", "babel"})
+
+
+def test_client_needs_no_framework() -> None:
+    assert not packages(loaded_by(["serving.client"])) & {"tensorflow", "keras", "jax", "apache_beam", "numpy"}
+
+
+@pytest.mark.slow
+def test_models_on_jax_load_no_tensorflow() -> None:
+    names = [name for name in modules("models") if name != "models.training"]
+    loaded = packages(loaded_by(names, backend="jax"))
+    assert "jax" in loaded
+    assert not loaded & {"tensorflow", "tensorflow_text", "apache_beam", "serving"}
+
+
+@pytest.mark.slow
+def test_training_loads_neither_beam_nor_serving() -> None:
+    assert not packages(loaded_by(modules("models"))) & {"apache_beam", "serving"}
+
+
+@pytest.mark.slow
+def test_serving_loads_no_beam() -> None:
+    assert "apache_beam" not in packages(loaded_by(modules("serving")))
+
+
+@pytest.mark.slow
+def test_pipeline_loads_neither_models_nor_serving() -> None:
+    assert not packages(loaded_by(modules("pipeline"))) & {"models", "serving"}
+
+
+@pytest.mark.slow
+def test_reading_and_tokenizing_load_no_beam() -> None:
+    names = [name for name in modules("pipeline") if name not in BEAM_MODULES]
+    assert {"pipeline.dataset", "pipeline.tokenizer"} <= set(names)
+    assert "apache_beam" not in packages(loaded_by(names))

@@ -1,0 +1,216 @@
+"""The command line: what it tells, accepts and refuses."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+import nmt
+import nmt_arguments
+from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
+from pipeline.config import PreprocessConfig
+
+RECIPES = Path(nmt_arguments.__file__).with_name("recipes")
+FOLDERS = ["--data", "DATA", "--output", "RUN"]
+
+
+def recipe_of(*argv: str) -> Recipe:
+    """The settings that `nmt train` would train with."""
+    _, settings = nmt_arguments.bind(nmt.train, "nmt train", argv).args
+    return settings
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """The one line with which `nmt` refuses a command line."""
+    assert nmt.main(argv) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("nmt: error: ")
+    assert printed.err.count("\n") == 1 and printed.err.endswith("\n")
+    return printed.err.removeprefix("nmt: error: ").rstrip("\n")
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["train", "--help"], ["translate", "--modle"]])
+def test_answers_without_a_heavy_import(argv: list[str]) -> None:
+    code = "import sys, nmt\ntry: nmt.main(sys.argv[1:])\nexcept SystemExit: pass\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, *argv], check=True, capture_output=True, text=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    assert "jsonargparse" in loaded
+    assert not loaded & {"tensorflow", "keras", "jax", "apache_beam", "numpy", "httpx", "starlette", "tqdm", "serving"}
+
+
+def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        nmt.main(["--help"])
+    assert ended.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for verb in ("preprocess", "train", "evaluate", "export", "translate", "serve", "demo"):
+        assert f" {verb} " in printed
+    assert "Translates lines from stdin to as many lines on stdout, in order." in printed
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"),
+    [
+        ("preprocess", ["--source SOURCE [SOURCE ...]", "--valid-target", "--vocab-size", "default: 8000", "[-- BEAM"]),
+        ("train", ["RECIPE", "--data DATA", "--resume", "--training.epochs EPOCHS", "{simple,lstm,gru}"]),
+        ("train", ["Highest global norm of the gradient (Pascanu 2013). (type: float, default: 1.0)"]),
+        ("evaluate", ["MODEL", "--source SOURCE", "--target TARGET", "--beam-size BEAM_SIZE", "--json"]),
+        ("export", ["RUN", "--output OUTPUT"]),
+        ("translate", ["MODEL", "--beam-size BEAM_SIZE", r"A line ends with \n alone or \r\n"]),
+        ("serve", ["EXPORT", "--host", "127.0.0.1", "--port", "8501", "--model-name", "default: nmt"]),
+        ("demo", ["--output OUTPUT"]),
+    ],
+)
+def test_help_of_a_verb_tells_its_arguments(verb: str, expected: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        nmt.main([verb, "--help"])
+    assert ended.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for words in expected:
+        assert words in printed
+
+
+@pytest.mark.parametrize("verb", nmt.VERBS)
+def test_every_argument_is_described(verb: str) -> None:
+    parser = nmt_arguments._parser(nmt.VERBS[verb], verb)
+    assert [action.dest for action in parser._actions if not action.help] == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["trian"], "unknown verb trian, the nearest known one is train; see `nmt --help`"),
+        (["export", "RUN"], "the following arguments are required: output; see `nmt export --help`"),
+        (["serve", "a", "b"], "unrecognized arguments: b; see `nmt serve --help`"),
+        (
+            ["serve", "a", "--prot", "1"],
+            "unknown option --prot, the nearest known one is --port; see `nmt serve --help`",
+        ),
+        (["serve", "a", "--port", "x"], "--port: expected int, received 'x'; see `nmt serve --help`"),
+        (["translate", "a", "--beam_size=2"], "unknown option --beam_size, the nearest known one is --beam-size"),
+        (["translate", "a", "--beam-size", "two"], "--beam-size: expected int, received 'two'"),
+        (["train", "plain", *FOLDERS, "--training.epoch", "3"], "the nearest known one is --training.epochs"),
+        (["train", "plain", *FOLDERS, "--trainin.epochs=3"], "the nearest known one is --training.epochs"),
+        (["train", "plain", *FOLDERS, "--resum"], "unknown option --resum, the nearest known one is --resume"),
+        (
+            ["train", "plain", *FOLDERS, "--model.cell", "rnn"],
+            "--model.cell: expected one of ['simple', 'lstm', 'gru']",
+        ),
+        (["train", "plain", *FOLDERS, "--training.epochs", "0"], "training.epochs: expected at least 1, received 0"),
+        (["train", "attenshun", *FOLDERS], "attention, bidirectional, demo, plain, received 'attenshun'"),
+        (["train", "attenshun", *FOLDERS], "the nearest known one is attention"),
+        (["preprocess", "--source", "a", "b", "--target", "c", "--output", "d"], "expected as many files"),
+    ],
+)
+def test_a_mistake_is_one_line(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert message in refusal(capsys, *argv)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training:\n  epoch: 3\n", "unknown option --training.epoch, the nearest known one is --training.epochs"),
+        ("trainig:\n  epochs: 3\n", "unknown option --trainig.epochs, the nearest known one is --training.epochs"),
+        ("training:\n  epochs: many\n", "--training.epochs: expected int, received 'many'"),
+        ("training:\n  epochs: 1.5\n", "--training.epochs: expected int, received '1.5'"),
+        ("training:\n  epochs:\n", "--training.epochs: expected int"),
+        ("training:\n  epochs: [1, 2]\n", "--training.epochs: expected int"),
+        ("training:\n  epochs: 2026-01-01\n", "--training.epochs: expected int"),
+        ("training: 3\n", "expected sections of settings"),
+        ("- training\n", "expected sections of settings"),
+        ("data: elsewhere\n", "expected sections of settings"),
+        ("training: {epochs: 3\n", "expected YAML"),
+    ],
+)
+def test_a_mistake_in_a_recipe_names_the_recipe(
+    text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    line = refusal(capsys, "train", str(path), *FOLDERS)
+    assert line.startswith(f"{path}: ")
+    assert message in line
+
+
+def test_a_recipe_sets_and_an_option_wins_wherever_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("training:\n  learning_rate: 5e-4\n  epochs: 7\nmodel:\n  tie_embeddings: true\n  cell: gru\n")
+    before = recipe_of("--training.epochs", "2", str(path), *FOLDERS)
+    after = recipe_of(str(path), *FOLDERS, "--training.epochs=2")
+    assert before == after
+    assert after == Recipe(
+        model=ModelConfig(cell="gru", tie_embeddings=True), training=TrainingConfig(learning_rate=5e-4, epochs=2)
+    )
+
+
+def test_an_option_is_judged_together_with_the_recipe() -> None:
+    assert recipe_of("plain", *FOLDERS, "--model.context", "both").model.context == "both"
+
+
+def test_an_empty_recipe_is_all_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text("# nothing\n")
+    assert recipe_of(str(path), *FOLDERS) == Recipe()
+
+
+def test_shipped_recipes_differ_in_what_their_names_say() -> None:
+    common = {"cell": "lstm", "encoder_units": 512, "decoder_units": 512, "embedding_size": 256, "dropout": 0.2}
+    parts = {
+        "plain": {"encoder": "unidirectional", "attention": "none", "context": "initial"},
+        "bidirectional": {"encoder": "bidirectional", "attention": "none", "context": "initial"},
+        "attention": {"encoder": "bidirectional", "attention": "additive"},
+    }
+    for name, own in parts.items():
+        recipe = recipe_of(name, *FOLDERS)
+        assert recipe.model == ModelConfig(**common, **own)
+        assert recipe.batching == BatchingConfig(unit="sentences", size=64)
+        assert recipe.decoding == DecodingConfig(beam_size=5)
+
+
+def test_shipped_recipes_go_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {path.stem for path in RECIPES.glob("*.yaml")}
+    assert names >= {"plain", "bidirectional", "attention", "demo"}
+    for name in names:
+        assert recipe_of(name, *FOLDERS) == recipe_of(f"recipes/{name}.yaml", *FOLDERS)
+        assert (RECIPES / f"{name}.yaml").read_text().startswith("# ")
+
+
+def test_a_file_of_ones_own_wins_over_a_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plain").write_text("training:\n  epochs: 4\n")
+    assert recipe_of("plain", *FOLDERS) == Recipe(training=TrainingConfig(epochs=4))
+
+
+def test_preprocess_takes_its_settings_and_leaves_what_follows_the_dashes_to_beam() -> None:
+    own = ["--source", "a", "b", "--target", "c", "d", "--output", "e", "--joint-vocabulary", "false"]
+    bound = nmt_arguments.bind(nmt.preprocess, "nmt preprocess", [*own, "--", "--runner=X", "--source", "y"])
+    settings = PreprocessConfig(("a", "b"), ("c", "d"), "e", joint_vocabulary=False)
+    assert bound.args == (settings, "--runner=X", "--source", "y")
+
+
+def test_sections_of_a_dataclass_become_options() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Paint:
+        """How it looks."""
+
+        colour: Literal["red", "blue"] = "red"
+        coats: int = 1
+
+    @dataclasses.dataclass(frozen=True)
+    class House:
+        """A house."""
+
+        paint: Paint
+
+    def build(name: str, house: House, /, *, old_style: bool = False, floors: int | None = None) -> None:
+        """Builds."""
+
+    bound = nmt_arguments.bind(build, "build", ["x", "--old-style", "--paint.coats=3"])
+    assert bound.args == ("x", House(Paint(coats=3)))
+    assert bound.keywords == {"old_style": True, "floors": None}
+    assert nmt_arguments.bind(build, "build", ["x", "--floors", "2"]).keywords == {"old_style": False, "floors": 2}
