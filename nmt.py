@@ -4,20 +4,19 @@ Each verb is a function, from which its command line is derived; it imports what
 """
 
 import argparse
-import codecs
 import dataclasses
 import importlib.metadata
 import itertools
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from json import dumps
-from typing import BinaryIO
 
 from models.config import Recipe
 from nmt_arguments import bind, nearest, summary
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
+from pipeline.lines import split_lines
 
 LINES_AT_ONCE = 64
 
@@ -94,7 +93,7 @@ def translate(model: str, /, *, beam_size: int | None = None) -> None:
     from serving.endpoint import open_model
 
     translator = open_model(model, beam_size)
-    lines = _lines(sys.stdin.buffer)
+    lines = (line.decode(errors="replace") for line in split_lines(sys.stdin.buffer))
     lines_at_once = 1 if sys.stdin.isatty() else LINES_AT_ONCE
     with tqdm(unit=" lines", disable=None) as progress:
         while batch := list(itertools.islice(lines, lines_at_once)):
@@ -102,12 +101,6 @@ def translate(model: str, /, *, beam_size: int | None = None) -> None:
                 sys.stdout.buffer.write(translation.replace("\n", " ").encode() + b"\n")
             sys.stdout.buffer.flush()
             progress.update(len(batch))
-
-
-def _lines(stream: BinaryIO) -> Iterator[str]:
-    for number, line in enumerate(stream):
-        line = line.removesuffix(b"\n").removesuffix(b"\r")
-        yield (line if number else line.removeprefix(codecs.BOM_UTF8)).decode(errors="replace")
 
 
 def serve(export: str, /, *, host: str = "127.0.0.1", port: int = 8501, model_name: str = "nmt") -> None:
@@ -164,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, or 2 for a user's mistake, 130 for an interrupt, 141 for a reader that went away.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     argv = sys.argv[1:] if argv is None else argv
     try:
         verb = _verb(argv)

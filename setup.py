@@ -1,10 +1,14 @@
 """Packaging of keras-nmt; the packages are named one by one, so that tests and benchmarks stay out of the wheel."""
 
+from pathlib import Path
+
 from setuptools import setup
 
 setup(
     name="keras-nmt",
     version="0.1.0",
+    long_description=Path(__file__).with_name("README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
     description="Neural machine translation: parallel text in, a translation service out",
     license="Apache-2.0",
     license_files=["LICENSE"],
@@ -26,7 +30,7 @@ setup(
         "docstring-parser>=0.16,<1",
         "pyyaml>=6,<7",
         "python-rapidjson>=1.20,<2",
-        "starlette>=0.46,<2",
+        "starlette>=1.10,<2",
         "uvicorn>=0.34,<1",
         "httpx>=0.28,<1",
         "babel>=2.17,<3",
@@ -45,6 +49,7 @@ setup(
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "hypothesis>=6.100,<7",
+            "check-jsonschema>=0.39,<1",
             "ruff>=0.12,<1",
             "mypy>=1.15,<3",
             "types-PyYAML",

@@ -58,7 +58,7 @@ class FiniteLoss(keras.callbacks.Callback):
         good = f"{self.checkpoint} holds epoch {self.progress.epoch}" if self.progress.epoch else "there is none yet"
         raise UserError(
             f"training: expected a finite loss, received {loss} in {at}; lower --training.learning_rate or"
-            f" --training.clip_norm and go on with --resume (last good checkpoint: {good})"
+            f" --training.clip_norm and train anew into another --output (last good checkpoint: {good})"
         )
 
 
@@ -163,7 +163,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Writes the checkpoint."""
         self.progress.epoch = epoch + 1
-        arrays = {name: np.asarray(variable.value) for name, variable in _variables(self.model)}
+        arrays: dict[str, Any] = {name: np.asarray(variable.value) for name, variable in _variables(self.model)}
         with write_beside(self.path) as path, path.open("wb") as file:
             np.savez(file, progress=np.array(json.dumps(dataclasses.asdict(self.progress))), **arrays)
 
@@ -195,4 +195,5 @@ def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
     """All state of a training by name: weights, the random state of dropout, and the optimizer's."""
     for kind, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
         for number, variable in enumerate(variables):
-            yield f"{kind}/{number}/{variable.path}", variable
+            # Not by path, in which Keras counts the seed generators and optimizers of the whole process.
+            yield f"{kind}/{number}/{variable.name}", variable

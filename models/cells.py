@@ -35,15 +35,15 @@ class SimpleCell:
     gates = 1
     state_parts = 1
 
-    def initial_bias(self, units, forget_bias):
+    def initial_bias(self, units: int, forget_bias: float) -> Any:
         """See `Cell`."""
         return np.zeros(units)
 
-    def step(self, projected, recurrent, state):
+    def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
         """See `Cell`."""
         return (ops.tanh(projected + recurrent),), ()
 
-    def gradient(self, kept, previous, state, d_state):
+    def gradient(self, kept: tuple[Any, ...], previous: State, state: State, d_state: State) -> tuple[Any, Any, State]:
         """See `Cell`."""
         d_sum = d_state[0] * (1 - ops.square(state[0]))
         return d_sum, d_sum, (ops.zeros_like(d_sum),)
@@ -59,11 +59,11 @@ class LSTMCell:
     gates = 4
     state_parts = 2
 
-    def initial_bias(self, units, forget_bias):
+    def initial_bias(self, units: int, forget_bias: float) -> Any:
         """See `Cell`."""
         return np.repeat([0.0, forget_bias, 0.0, 0.0], units)
 
-    def step(self, projected, recurrent, state):
+    def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
         """See `Cell`."""
         total = projected + recurrent
         units = total.shape[-1] // 4
@@ -73,7 +73,7 @@ class LSTMCell:
         c = f * state[1] + i * g
         return (o * ops.tanh(c), c), (gates, g)
 
-    def gradient(self, kept, previous, state, d_state):
+    def gradient(self, kept: tuple[Any, ...], previous: State, state: State, d_state: State) -> tuple[Any, Any, State]:
         """See `Cell`."""
         gates, g = kept
         i, f, o = ops.split(gates, 3, axis=-1)
@@ -94,11 +94,11 @@ class GRUCell:
     gates = 3
     state_parts = 1
 
-    def initial_bias(self, units, forget_bias):
+    def initial_bias(self, units: int, forget_bias: float) -> Any:
         """See `Cell`."""
         return np.zeros(3 * units)
 
-    def step(self, projected, recurrent, state):
+    def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
         """See `Cell`."""
         units = projected.shape[-1] // 3
         gates = ops.sigmoid(projected[..., : 2 * units] + recurrent[..., : 2 * units])
@@ -107,7 +107,7 @@ class GRUCell:
         n = ops.tanh(projected[..., 2 * units :] + r * recurrent_n)
         return (n + z * (state[0] - n),), (gates, n, recurrent_n)
 
-    def gradient(self, kept, previous, state, d_state):
+    def gradient(self, kept: tuple[Any, ...], previous: State, state: State, d_state: State) -> tuple[Any, Any, State]:
         """See `Cell`."""
         gates, n, recurrent_n = kept
         r, z = ops.split(gates, 2, axis=-1)

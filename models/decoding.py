@@ -62,7 +62,7 @@ def search(model: Searchable, source_ids: Any, decoding: DecodingConfig, n_best:
         else _limit(width, decoding)
     )
 
-    def step_fn(ids, state):
+    def step_fn(ids: Any, state: Any) -> tuple[Any, Any]:
         return model.step(ids, source, state)
 
     if decoding.beam_size == 1:
@@ -97,10 +97,10 @@ def greedy_search(step_fn: StepFunction, state: Any, limits: Any, max_length: An
     batch = ops.shape(limits)[0]
     positions = ops.arange(max_length, dtype="int32")
 
-    def unfinished(t, last, *_):
+    def unfinished(t: Any, last: Any, *_: Any) -> Any:
         return ops.logical_and(t < max_length, ops.any(ops.not_equal(last, END_ID)))
 
-    def extend(t, last, ids, total, state):
+    def extend(t: Any, last: Any, ids: Any, total: Any, state: Any) -> tuple[Any, ...]:
         logits, state = step_fn(last, state)
         tokens, log_probs = _candidates(logits, 1, ops.equal(t + 1, limits)[:, None])
         live = ops.not_equal(last, END_ID)
@@ -147,11 +147,12 @@ def beam_search(
     positions = ops.arange(max_length, dtype="int32")
     longest_penalty = length_penalty(limits, alpha)
 
-    def unfinished(t, last, live, finished, state):
-        attainable = ops.max(live.scores, axis=1) / longest_penalty
-        return ops.logical_and(t < max_length, ops.any(attainable > finished.scores[:, n_best - 1]))
+    def unfinished(t: Any, last: Any, live: Hypotheses, finished: Hypotheses, state: Any) -> Any:
+        highest = ops.max(live.scores, axis=1)
+        hopeful = _possible(highest) & (highest / longest_penalty > finished.scores[:, n_best - 1])
+        return ops.logical_and(t < max_length, ops.any(hopeful))
 
-    def extend(t, last, live, finished, state):
+    def extend(t: Any, last: Any, live: Hypotheses, finished: Hypotheses, state: Any) -> tuple[Any, ...]:
         logits, state = step_fn(last, state)
         tokens, log_probs = _candidates(logits, beam_size, ops.equal(t + 1, limits)[:, None])
         totals = ops.reshape(live.scores[..., None] + log_probs, (batch, -1))
@@ -162,7 +163,8 @@ def beam_search(
         state = tree.map_structure(lambda part: _reorder(part, parents), state)
 
         ended = ops.equal(last, END_ID)
-        scores = ops.where(ended, totals / length_penalty(t + 1, alpha), IMPOSSIBLE)
+        # One that ended before still fills its place, and would else end once more.
+        scores = ops.where(ended & _possible(totals), totals / length_penalty(t + 1, alpha), IMPOSSIBLE)
         finished = _best(Hypotheses(*map(_join, finished, (ids, scores))), beam_size)
         return t + 1, last, Hypotheses(ids, ops.where(ended, IMPOSSIBLE, totals)), finished, state
 
@@ -197,6 +199,11 @@ def _candidates(logits: Any, count: int, at_limit: Any) -> tuple[Any, Any]:
     only_end = ops.where(ops.arange(tokens.shape[-1]) == 0, end, IMPOSSIBLE)
     at_limit = at_limit[..., None]
     return ops.where(at_limit, END_ID, tokens), ops.where(at_limit, only_end, log_probs)
+
+
+def _possible(scores: Any) -> Any:
+    # A penalty divides an impossible score, so that it may stand above `IMPOSSIBLE` itself.
+    return scores > IMPOSSIBLE / 2
 
 
 def _reorder(part: Any, parents: Any) -> Any:

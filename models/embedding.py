@@ -9,7 +9,7 @@ from models.loops import with_gradient
 
 
 def _lookup(table: Any, ids: Any) -> tuple[Any, Any]:
-    def backward(d_rows):
+    def backward(d_rows: Any) -> tuple[Any, None]:
         flat = ops.reshape(d_rows, (-1, table.shape[-1]))
         return ops.segment_sum(flat, ops.reshape(ids, (-1,)), num_segments=table.shape[0]), None
 

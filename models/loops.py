@@ -35,7 +35,7 @@ def _scan_tensorflow(
     steps = tf.shape(tree.flatten(xs)[0])[0]
     rows = tree.map_structure(lambda x: tf.TensorArray(x.dtype, steps, element_shape=x.shape[1:]).unstack(x), xs)
 
-    def run(i, carry, outputs):
+    def run(i: Any, carry: Any, outputs: Any) -> tuple[Any, Any, Any]:
         at = steps - 1 - i if reverse else i
         carry, ys = step(carry, tree.map_structure(lambda row: row.read(at), rows))
         if outputs is None:
@@ -60,18 +60,18 @@ def with_gradient(function: Callable[..., tuple[Any, Callable[[Any], tuple[Any, 
         `function(*args) -> outputs`.
     """
 
-    def differentiable(*args):
-        structure = []
+    def differentiable(*args: Any) -> Any:
+        structure: list[Any] = []
 
         @ops.custom_gradient
-        def flat_function(*flat_args):
+        def flat_function(*flat_args: Any) -> Any:
             outputs, backward = function(*tree.pack_sequence_as(args, flat_args))
             structure.append(outputs)
 
-            def gradient(*upstream):
+            def gradient(*upstream: Any) -> tuple[Any, ...]:
                 # JAX hands over one tuple, TensorFlow a tensor for each output.
-                upstream = upstream[0] if isinstance(upstream[0], tuple | list) else upstream
-                return tuple(tree.flatten(backward(tree.pack_sequence_as(outputs, list(upstream)))))
+                d_outputs = upstream[0] if isinstance(upstream[0], tuple | list) else upstream
+                return tuple(tree.flatten(backward(tree.pack_sequence_as(outputs, list(d_outputs)))))
 
             return tuple(tree.flatten(outputs)), gradient
 

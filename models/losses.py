@@ -23,7 +23,7 @@ def token_cross_entropy(logits: Any, target_ids: Any, label_smoothing: float) ->
         `(...)`, padding included: weigh it away.
     """
 
-    def forward(logits, target_ids):
+    def forward(logits: Any, target_ids: Any) -> tuple[Any, Any]:
         highest = ops.max(logits, axis=-1, keepdims=True)
         exponents = ops.exp(logits - highest)
         total = ops.sum(exponents, axis=-1, keepdims=True)
@@ -32,7 +32,7 @@ def token_cross_entropy(logits: Any, target_ids: Any, label_smoothing: float) ->
         if label_smoothing:
             losses = losses - label_smoothing * ops.mean(logits, axis=-1, keepdims=True)
 
-        def backward(d_losses):
+        def backward(d_losses: Any) -> tuple[Any, None]:
             d_losses = d_losses[:, None]
             scale, shift = d_losses / total, d_losses * (label_smoothing / logits.shape[-1])
             at_truth = ops.exp(truth - highest) * scale - shift - d_losses * (1 - label_smoothing)

@@ -20,12 +20,12 @@ class Weights(NamedTuple):
     Attributes:
         recurrent_kernel: `(units, gates * units)`.
         context_kernel: `(encoder_units, gates * units)`.
-        attention: The weights of attention.
+        attention: An `AdditiveWeights`.
     """
 
     recurrent_kernel: Any
     context_kernel: Any = ()
-    attention: AdditiveWeights | tuple[()] = ()
+    attention: Any = ()
 
 
 def step(
@@ -69,15 +69,15 @@ def unroll(cell: Cell, weights: Weights, memory: Memory | tuple[()], projected: 
         tuple without attention).
     """
 
-    def forward(weights, memory, projected, initial):
-        def run(state, projected):
+    def forward(weights: Weights, memory: Memory | tuple[()], projected: Any, initial: State) -> tuple[Any, Any]:
+        def run(state: State, projected: Any) -> tuple[State, Any]:
             state, reading, kept = step(cell, weights, memory, projected, state)
             return state, (state, reading, kept)
 
         _, (states, readings, kept) = scan(run, initial, projected)
         contexts = readings.context if memory else ()
 
-        def backward(d_outputs):
+        def backward(d_outputs: Any) -> tuple[Any, ...]:
             d_states, d_contexts = d_outputs
             before = tuple(
                 ops.concatenate([first[None], part[:-1]]) for first, part in zip(initial, states, strict=True)
@@ -96,7 +96,7 @@ def _unroll_gradient(cell: Cell, weights: Weights, memory: Memory | tuple[()], i
     context_back = ops.transpose(weights.context_kernel) if memory else ()
     query_back = ops.transpose(weights.attention.query_kernel) if memory else ()
 
-    def run(carry, xs):
+    def run(carry: Any, xs: Any) -> tuple[Any, Any]:
         d_state, sums = carry
         d_states, d_contexts, before, after, reading, kept = xs
         d_state = tuple(map(ops.add, d_state, d_states))
@@ -170,7 +170,7 @@ class Recurrence(keras.layers.Layer):
         self.units, self.attention = units, attention
         self.forget_bias = forget_bias
 
-    def build(self, inputs_units: int, values_units: int | None = None) -> None:
+    def build(self, inputs_units: int, values_units: int = 0) -> None:
         """Makes the weights for inputs `(..., inputs_units)` and a memory of `values_units`."""
         gates, width = self.cell.gates, self.cell.gates * self.units
         glorot, orthogonal = (

@@ -89,7 +89,11 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
 def build_model(recipe: Recipe, manifest: Manifest) -> Seq2Seq:
     """Makes the model of a recipe for a data set's vocabularies, with its first weights."""
     model = Seq2Seq(
-        recipe.model, manifest.source.vocab_size, manifest.target.vocab_size, recipe.training.label_smoothing
+        recipe.model,
+        manifest.source.vocab_size,
+        manifest.target.vocab_size,
+        recipe.training.label_smoothing,
+        name="seq2seq",
     )
     model.build()
     return model

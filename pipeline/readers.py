@@ -1,16 +1,14 @@
 """Line-aligned text files, plain or gzip, as pairs of lines."""
 
-import codecs
-import gzip
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import apache_beam as beam
 
 from pipeline.errors import UserError
+from pipeline.lines import open_text, read_lines
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 20
 
 
@@ -29,21 +27,6 @@ class RawPair(NamedTuple):
     line: int
     source: bytes
     target: bytes
-
-
-def _open(path: str) -> BinaryIO:
-    with open(path, "rb") as file:
-        zipped = file.read(2) == _GZIP_MAGIC
-    return gzip.open(path, "rb") if zipped else open(path, "rb")  # type: ignore[return-value]
-
-
-def read_lines(path: str) -> Iterator[bytes]:
-    r"""Yields the lines of a file, divided at `\n` alone, without their `\n` or `\r\n` and without a BOM."""
-    with _open(path) as file:
-        for number, line in enumerate(file):
-            if number == 0:
-                line = line.removeprefix(codecs.BOM_UTF8)
-            yield line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def read_pairs(files: PairFiles) -> Iterator[RawPair]:
@@ -65,7 +48,7 @@ def count_lines(option: str, path: str) -> int:
     """
     count, last = 0, b"\n"
     try:
-        with _open(path) as file:
+        with open_text(path) as file:
             while block := file.read(_BLOCK):
                 count += block.count(b"\n")
                 last = block[-1:]

@@ -167,3 +167,8 @@ class Tokenizer(tf.Module):
         guard = tf.fill([ids.nrows(), 1], tf.constant(self._guard, ids.dtype))
         texts = self._pieces.detokenize(tf.concat([guard, ids], axis=1))
         return tf.strings.regex_replace(texts, r"\A! ?", "", replace_global=False)
+
+    def word_starts(self) -> tf.Tensor:
+        """Which ids begin a word, `(vocab_size,)` bool: those whose piece begins with U+2581."""
+        pieces = self._pieces.id_to_string(tf.range(self.vocab_size))
+        return tf.strings.regex_full_match(pieces, "\u2581.*")

@@ -1,0 +1,86 @@
+"""How good the translations are: BLEU and chrF by sacreBLEU."""
+
+import dataclasses
+import time
+from typing import Any
+
+from sacrebleu.metrics import BLEU, CHRF
+from tqdm import tqdm
+
+from pipeline.errors import UserError
+from pipeline.lines import read_lines
+from serving.endpoint import open_model
+
+SENTENCES_AT_ONCE = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Scores of a model on a test set.
+
+    Attributes:
+        bleu: Corpus BLEU (Papineni 2002), cased and detokenized, 0 to 100.
+        bleu_signature: sacreBLEU's signature of it (Post 2018).
+        chrf: Corpus chrF2 (Popovic 2015), 0 to 100.
+        chrf_signature: sacreBLEU's signature of it.
+        sentences: Count of sentences.
+        seconds: Time of translating, model loading apart.
+        decoding: The settings of search.
+    """
+
+    bleu: float
+    bleu_signature: str
+    chrf: float
+    chrf_signature: str
+    sentences: int
+    seconds: float
+    decoding: dict[str, Any]
+
+
+def evaluate(model: str, source: str, target: str, beam_size: int | None = None) -> Evaluation:
+    """Translates a source file and compares with a target file.
+
+    Args:
+        model: The folder of a run or of an export, or the URL of a served model.
+        source: File of sentences, one a line, plain or gzip.
+        target: File of reference translations, line for line.
+        beam_size: Instead of the recipe's.
+
+    Raises:
+        UserError: A file or the model is missing, or the files' line counts differ.
+    """
+    sources, references = _lines("--source", source), _lines("--target", target)
+    if len(sources) != len(references):
+        raise UserError(
+            f"--source, --target: expected files of equal line counts, received {source!r} with {len(sources)} and"
+            f" {target!r} with {len(references)}; give files that belong together"
+        )
+    endpoint, hypotheses = open_model(model, beam_size), []
+    begin = time.perf_counter()
+    with tqdm(total=len(sources), unit=" sentences", disable=None) as progress:
+        for first in range(0, len(sources), SENTENCES_AT_ONCE):
+            hypotheses += endpoint(sources[first : first + SENTENCES_AT_ONCE])
+            progress.update(len(hypotheses) - progress.n)
+    seconds = time.perf_counter() - begin
+    return score(hypotheses, references, seconds, endpoint.decoding)
+
+
+def _lines(option: str, path: str) -> list[str]:
+    try:
+        return [line.decode(errors="replace") for line in read_lines(path)]
+    except OSError as error:
+        raise UserError(f"{option}: expected a readable text or gzip file, received {path!r} ({error})") from None
+
+
+def score(hypotheses: list[str], references: list[str], seconds: float, decoding: dict[str, Any]) -> Evaluation:
+    """Compares translations with references, line for line; the other arguments are passed on."""
+    bleu, chrf = BLEU(), CHRF()
+    return Evaluation(
+        bleu=bleu.corpus_score(hypotheses, [references]).score,
+        bleu_signature=str(bleu.get_signature()),
+        chrf=chrf.corpus_score(hypotheses, [references]).score,
+        chrf_signature=str(chrf.get_signature()),
+        sentences=len(hypotheses),
+        seconds=seconds,
+        decoding=decoding,
+    )

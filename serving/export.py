@@ -1,0 +1,50 @@
+"""A run as a SavedModel that TF Serving serves."""
+
+import dataclasses
+import importlib.metadata
+import json
+from pathlib import Path
+
+import tensorflow as tf
+
+from models.run import RunConfig
+from pipeline.files import write_beside
+from serving.translator import Translator
+
+EXPORT_FILE = "export.json"
+FORMAT = 1
+
+
+def export(run: str, output: str) -> str:
+    """Writes the best model of a run as the next version of an export.
+
+    Args:
+        run: The run's folder.
+        output: The export's folder; TF Serving is pointed at it.
+
+    Returns:
+        The path of the new version, `output/<version>`, with `saved_model.pb` and `export.json`.
+
+    Raises:
+        UserError: The run is not whole.
+    """
+    config, translator = RunConfig.read_from(run), Translator.from_run(run)
+    taken = [int(path.name) for path in Path(output).glob("*") if path.name.isascii() and path.name.isdecimal()]
+    version = Path(output) / str(max(taken, default=0) + 1)
+    card = {
+        "format": FORMAT,
+        "source_fingerprint": config.source_fingerprint,
+        "target_fingerprint": config.target_fingerprint,
+        "recipe": dataclasses.asdict(config.recipe),
+        "versions": {name: importlib.metadata.version(name) for name in ("tensorflow", "tensorflow-text", "keras")},
+    }
+    with write_beside(version) as folder:
+        signatures = {"serving_default": translator.translate, "nbest": translator.nbest}
+        tf.saved_model.save(translator, str(folder), signatures=signatures)
+        (folder / EXPORT_FILE).write_text(json.dumps(card, indent=2) + "\n")
+    return str(version)
+
+
+def exported_decoding(version: Path) -> dict[str, int | float]:
+    """The settings of search that a version was exported with."""
+    return json.loads((version / EXPORT_FILE).read_text())["recipe"]["decoding"]

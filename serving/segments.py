@@ -1,0 +1,74 @@
+"""Texts to parts that a model can take, and their translations back to one text, in graph operations."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from pipeline.schema import END_ID
+
+
+class Parts(NamedTuple):
+    """Texts divided into parts.
+
+    Attributes:
+        ids: `(parts, None)` int32, END included; the parts of all texts, in order.
+        texts: Which text each part belongs to, `(parts,)` int32.
+        separators: What stands before each part's translation, `(parts,)` string: a space where a later part of its
+            text begins with a word, else nothing.
+    """
+
+    ids: tf.RaggedTensor
+    texts: tf.Tensor
+    separators: tf.Tensor
+
+
+def divide(ids: tf.RaggedTensor, word_starts: tf.Tensor, max_length: int) -> Parts:
+    """Divides texts that are too long between words, or within a word that is longer than a quarter of a part.
+
+    Args:
+        ids: `(texts, None)` int32, each row ending with END.
+        word_starts: Which ids begin a word, `(vocab,)` bool.
+        max_length: Longest part in pieces, END included, at least 2.
+
+    Returns:
+        The parts; none for a text without pieces.
+    """
+    room = max_length - 1
+    longest_unit = max(room // 4, 1)
+    body = ids[:, :-1]
+    pieces, texts = body.values, tf.cast(body.value_rowids(), tf.int32)
+    position = tf.range(tf.size(pieces))
+    row_start = tf.gather(tf.cast(body.row_starts(), tf.int32), texts)
+
+    begins_word = tf.gather(word_starts, pieces) | (position == row_start)
+    word = tf.cumsum(tf.cast(begins_word, tf.int32)) - 1
+    in_word = position - tf.gather(tf.math.segment_min(position, word), word)
+    unit_start = position - in_word % longest_unit - row_start
+    fits = tf.gather(tf.cast(body.row_lengths(), tf.int32), texts) <= room
+    # Units that start within one stretch of this width end within `room`, as none is longer than `longest_unit`.
+    stretch = tf.where(fits, 0, unit_start // max(room - longest_unit, 1))
+
+    previous = tf.concat([[-1], stretch[:-1]], axis=0)
+    begins_part = (stretch != previous) | (position == row_start)
+    first = tf.cast(tf.where(begins_part)[:, 0], tf.int32)
+    parts = tf.RaggedTensor.from_row_starts(pieces, tf.cast(first, tf.int64))
+    ends = tf.fill([parts.nrows(), 1], END_ID)
+    spaced = tf.gather(begins_word, first) & (first != tf.gather(row_start, first))
+    return Parts(tf.concat([parts, ends], axis=1), tf.gather(texts, first), tf.where(spaced, " ", ""))
+
+
+def join(translations: tf.Tensor, parts: Parts, count: tf.Tensor) -> tf.Tensor:
+    """Joins the parts' translations.
+
+    Args:
+        translations: `(parts, n)` string.
+        parts: What was translated.
+        count: How many texts there are.
+
+    Returns:
+        `(count, n)` string; empty for a text without parts.
+    """
+    n = translations.shape[1]
+    places = parts.texts[:, None] * n + tf.range(n)
+    pieces = parts.separators[:, None] + translations
+    return tf.reshape(tf.strings.unsorted_segment_join(pieces, places, count * n), [-1, n])

@@ -1,0 +1,122 @@
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from models.callbacks import BestModel, Checkpoint, FiniteLoss, MetricsLog, Progress, Throughput, restore
+from models.run import MODEL_FILE, load_model
+from pipeline.errors import UserError
+
+
+def with_model(callback, model):
+    callback.set_model(model)
+    return callback
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(tmp_path, loss):
+    callback = FiniteLoss(tmp_path, Progress(epoch=4))
+    callback.on_train_batch_end(0, {"loss": 1.5})
+    with pytest.raises(UserError) as error:
+        callback.on_train_batch_end(6, {"loss": loss})
+    message = str(error.value)
+    assert message.startswith(f"training: expected a finite loss, received {loss} in epoch 5, batch 7; ")
+    assert message.endswith(f"(last good checkpoint: {tmp_path / 'checkpoint.npz'} holds epoch 4)")
+
+
+def test_a_loss_that_is_not_finite_in_the_first_epoch(tmp_path):
+    with pytest.raises(UserError, match=r"\(last good checkpoint: there is none yet\)$"):
+        FiniteLoss(tmp_path, Progress()).on_train_batch_end(0, {"loss": math.nan})
+
+
+# The best epoch by BLEU is the second, by loss the third.
+EPOCHS = [(2.0, 10.0), (1.5, 30.0), (1.2, 29.0), (1.3, 30.0), (1.4, 28.0)]
+
+
+@pytest.mark.parametrize(
+    ("best_by", "patience", "best_epoch", "best", "stops_after"),
+    [
+        ("bleu", 0, 2, 30.0, None),
+        ("loss", 0, 3, -1.2, None),
+        ("bleu", 1, 2, 30.0, 3),
+        ("bleu", 3, 2, 30.0, 5),
+        ("loss", 2, 3, -1.2, 5),
+        ("loss", 3, 3, -1.2, None),
+    ],
+)
+def test_the_best_epoch_and_patience(make_model, tmp_path, best_by, patience, best_epoch, best, stops_after):
+    model, progress = make_model(attention="none"), Progress()
+    model.stop_training = False
+    callback = with_model(BestModel(tmp_path, progress, best_by, patience), model)
+    for epoch, (loss, bleu) in enumerate(EPOCHS):
+        model.decoder.output_bias.assign([epoch + 1.0] * 11)
+        callback.on_epoch_end(epoch, {"val_loss": loss, "val_bleu": bleu})
+        assert model.stop_training == (epoch + 1 == stops_after)
+        if model.stop_training:
+            break
+    assert (progress.best_epoch, progress.best) == (best_epoch, best)
+    assert load_model(tmp_path).decoder.output_bias.numpy().tolist() == [best_epoch] * 11
+    assert [path.name for path in tmp_path.iterdir()] == [MODEL_FILE]
+
+
+def test_metrics_after_the_checkpoint_are_taken_back(tmp_path):
+    log = MetricsLog(tmp_path, Progress())
+    for epoch in range(3):
+        log.on_epoch_end(epoch, {"val_loss": np.float32(2.5), "loss": 3.0})
+    log = MetricsLog(tmp_path, Progress(epoch=2))
+    log.on_epoch_end(2, {"loss": 1.0})
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert rows == [{"epoch": 1, "loss": 3.0, "val_loss": 2.5}, {"epoch": 2, "loss": 3.0, "val_loss": 2.5}] + [
+        {"epoch": 3, "loss": 1.0}
+    ]
+
+
+def test_throughput_counts_training_alone(monkeypatch):
+    clock = iter([100.0, 101.0, 104.0, 110.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    callback, logs = Throughput(), {"loss": 1.0, "tokens": 200.0, "val_tokens": 50.0}
+    callback.on_epoch_begin(0)
+    for batch in range(2):
+        callback.on_train_batch_end(batch)
+    callback.on_epoch_end(0, logs)
+    assert logs == {"loss": 1.0, "tokens_per_second": 50.0, "seconds": 10.0}
+
+
+def trainable(make_model, **settings):
+    model = make_model(dropout=0.5, attention="none", **settings)
+    model.compile(optimizer=keras.optimizers.Adam(0.05, global_clipnorm=1.0), run_eagerly=True)
+    return model
+
+
+def test_a_restored_model_goes_on_as_if_nothing_had_happened(make_model, make_batch, tmp_path):
+    inputs, targets = make_batch([5, 2], [3, 4])
+    model, progress = trainable(make_model), Progress(best=12.5, best_epoch=3)
+    model.train_on_batch(inputs, targets)
+    with_model(Checkpoint(tmp_path, progress), model).on_epoch_end(6)
+    expected = [model.train_on_batch(inputs, targets) for _ in range(2)]
+    other = trainable(make_model)
+    assert restore(tmp_path, other) == Progress(epoch=7, best=12.5, best_epoch=3) == progress
+    assert [other.train_on_batch(inputs, targets) for _ in range(2)] == expected
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+def test_no_checkpoint_changes_nothing(make_model, tmp_path):
+    model = trainable(make_model)
+    before = model.get_weights()
+    assert restore(tmp_path, model) == Progress()
+    for weight, wanted in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, wanted)
+
+
+@pytest.mark.parametrize(
+    ("settings", "differing"),
+    [({"decoder_units": 4}, "model/"), ({"decoder_layers": 2}, "model/"), ({"encoder": "unidirectional"}, "model/")],
+)
+def test_a_checkpoint_of_another_model(make_model, tmp_path, settings, differing):
+    model = trainable(make_model)
+    model.optimizer.build(model.trainable_variables)
+    with_model(Checkpoint(tmp_path, Progress()), model).on_epoch_end(0)
+    with pytest.raises(UserError, match=rf"^--resume: expected the settings that .*\(they differ at {differing}"):
+        restore(tmp_path, trainable(make_model, **settings))

@@ -1,0 +1,89 @@
+import dataclasses
+
+import pytest
+
+from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
+from pipeline.errors import UserError
+
+SECTIONS = {
+    "batching": BatchingConfig,
+    "model": ModelConfig,
+    "training": TrainingConfig,
+    "decoding": DecodingConfig,
+}
+MISTAKES = [
+    ("batching.unit", "words"),
+    ("batching.size", 0),
+    ("batching.max_source_length", 0),
+    ("batching.max_target_length", 0),
+    ("batching.shuffle_buffer", 0),
+    ("model.cell", "rnn"),
+    ("model.encoder", "both"),
+    ("model.attention", "dot"),
+    ("model.context", "never"),
+    ("model.readout", "wide"),
+    ("model.encoder_units", 0),
+    ("model.encoder_layers", 0),
+    ("model.decoder_units", -1),
+    ("model.decoder_layers", 0),
+    ("model.embedding_size", 0),
+    ("model.attention_units", 0),
+    ("model.dropout", 1.0),
+    ("model.dropout", -0.1),
+    # Two directions cannot share an odd width; the default encoder has two.
+    ("model.encoder_units", 511),
+    # The default attention gives a context at every step already.
+    ("model.context", "every-step"),
+    ("model.context", "both"),
+    ("training.schedule", "linear"),
+    ("training.best_by", "chrf"),
+    ("training.epochs", 0),
+    ("training.learning_rate", 0.0),
+    ("training.clip_norm", 0.0),
+    ("training.label_smoothing", 1.0),
+    ("training.label_smoothing", -0.1),
+    ("training.warmup_steps", -1),
+    ("training.seed", -1),
+    ("training.patience", -1),
+    ("decoding.beam_size", 0),
+    ("decoding.max_length_offset", 0),
+    ("decoding.max_text_pieces", 0),
+    ("decoding.max_source_length", 1),
+    ("decoding.length_penalty", -0.1),
+    ("decoding.max_length_factor", -1.0),
+]
+
+
+@pytest.mark.parametrize(("setting", "value"), MISTAKES, ids=str)
+def test_a_mistake_is_named(setting, value):
+    section, name = setting.split(".")
+    with pytest.raises(UserError) as error:
+        SECTIONS[section](**{name: value})
+    message = str(error.value)
+    assert message.startswith(f"{setting}: expected ")
+    assert f"received {value!r}; change the recipe or override --{setting}" in message
+    assert "\n" not in message
+
+
+def test_tied_embeddings_need_the_deep_readout():
+    with pytest.raises(UserError, match=r"^model\.tie_embeddings: expected false, or model\.readout: deep, received"):
+        ModelConfig(tie_embeddings=True, readout="linear")
+
+
+def test_what_is_just_allowed():
+    ModelConfig(encoder="unidirectional", encoder_units=511, tie_embeddings=True, dropout=0.0)
+    for context in ("initial", "every-step", "both"):
+        ModelConfig(attention="none", context=context)
+    TrainingConfig(label_smoothing=0.0, seed=0, patience=0, warmup_steps=0)
+    DecodingConfig(beam_size=1, length_penalty=0.0, max_length_factor=0.0, max_source_length=2)
+
+
+def test_every_setting_but_the_free_ones_is_checked():
+    settings = {f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in dataclasses.fields(kind)}
+    free = {"model.tie_embeddings", "model.forget_bias"}
+    assert settings - {setting for setting, _ in MISTAKES} == free
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Recipe().model.cell = "gru"  # type: ignore[misc]

@@ -1,0 +1,144 @@
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops, tree
+
+from models.config import ModelConfig
+from models.losses import real_tokens, token_cross_entropy
+from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
+
+PLAIN = {"attention": "none"}
+OPTIONS = [
+    {},
+    {"cell": "simple"},
+    {"cell": "gru"},
+    {"encoder": "unidirectional"},
+    {"readout": "linear"},
+    {"tie_embeddings": True},
+    {"encoder_layers": 2, "decoder_layers": 2},
+    {"cell": "gru", "decoder_layers": 2, "readout": "linear"},
+    PLAIN,
+    PLAIN | {"context": "every-step"},
+    PLAIN | {"context": "both"},
+    PLAIN | {"cell": "simple", "context": "both", "decoder_layers": 2, "readout": "linear"},
+    PLAIN | {"cell": "gru", "context": "every-step", "decoder_layers": 2, "tie_embeddings": True},
+    PLAIN | {"encoder": "unidirectional", "context": "initial", "readout": "linear", "decoder_layers": 2},
+]
+
+
+def name(settings):
+    return "-".join(f"{value}" for value in settings.values()) or "default"
+
+
+every_option = pytest.mark.parametrize("settings", OPTIONS, ids=name)
+
+
+def step_logits(model, inputs):
+    """The logits of search, one step after the other: `(batch, tgt_len, vocab)`."""
+    source, state = model.start(inputs[SOURCE_IDS])
+    logits = []
+    for ids in inputs[DECODER_INPUT_IDS].T:
+        step, state = model.step(ids[:, None], source, state)
+        logits.append(step)
+    return np.concatenate(logits, axis=1)
+
+
+def test_the_options_are_all_here():
+    choices = {"cell": 3, "encoder": 2, "attention": 2, "context": 3, "readout": 2, "tie_embeddings": 2}
+    chosen = [vars(ModelConfig(**settings)) for settings in OPTIONS]
+    assert {option: len({settings[option] for settings in chosen}) for option in choices} == choices
+
+
+@every_option
+def test_training_step_is_search_step(make_model, make_batch, settings):
+    model = make_model(**settings)
+    inputs, _ = make_batch([5, 2, 4], [3, 6, 1])
+    logits = model(inputs)
+    assert logits.shape == (3, 6, 11)
+    assert logits.numpy().std() > 0.01
+    np.testing.assert_allclose(logits, step_logits(model, inputs), atol=1e-5)
+
+
+@every_option
+def test_every_weight_takes_part(make_model, make_batch, settings):
+    model = make_model(**settings)
+    inputs, targets = make_batch([5, 2, 4], [3, 6, 1])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(token_cross_entropy(model(inputs), targets, 0.0) * real_tokens(targets))
+    variables = [variable.value for variable in model.trainable_variables]
+    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+        assert np.abs(gradient).max() > 1e-6, variable.name
+
+
+@pytest.mark.parametrize("settings", [{}, PLAIN | {"context": "both", "decoder_layers": 2}], ids=name)
+def test_a_step_of_several_hypotheses_is_that_of_each(make_model, make_batch, settings):
+    model = make_model(**settings)
+    inputs, _ = make_batch([5, 2], [3, 3])
+    source, state = model.start(inputs[SOURCE_IDS])
+    wide = tree.map_structure(lambda part: ops.repeat(part, 3, axis=1), state)
+    prefixes = np.array([[[2, 4], [2, 5], [2, 6]], [[2, 7], [2, 8], [2, 4]]])
+    for t in range(2):
+        logits, wide = model.step(prefixes[:, :, t], source, wide)
+    for k in range(3):
+        narrow = state
+        for t in range(2):
+            expected, narrow = model.step(prefixes[:, k : k + 1, t], source, narrow)
+        np.testing.assert_allclose(logits[:, k : k + 1], expected, atol=1e-5)
+
+
+def test_where_the_source_enters(make_model, make_batch):
+    inputs, _ = make_batch([5, 2], [3, 3])
+    for context, attention in itertools.product(("initial", "every-step", "both"), ("none", "additive")):
+        if attention == "additive" and context != "initial":
+            continue
+        model = make_model(attention=attention, context=context)
+        source, state = model.start(inputs[SOURCE_IDS])
+        assert len(source.memory) == (3 if attention == "additive" else 0)
+        encoded = model.encoder(inputs[SOURCE_IDS])
+        if attention == "none" and context != "initial":
+            np.testing.assert_array_equal(source.summary, encoded.state[0])
+        else:
+            assert source.summary == ()
+        kernels = [kernel.numpy() for kernel in getattr(model.decoder, "bridge_kernel", [])]
+        for number, part in enumerate(state[0]):
+            expected = np.zeros((2, 5))
+            if context != "every-step":
+                expected = np.tanh(encoded.state[number].numpy() @ kernels[number])
+            np.testing.assert_allclose(part[:, 0], expected, atol=1e-6)
+
+
+def test_each_layer_starts_from_its_own_part_of_the_bridge(make_model, make_batch):
+    model = make_model(cell="gru", decoder_layers=2)
+    inputs, _ = make_batch([5, 2], [3, 3])
+    _, ((first,), (second,)) = model.start(inputs[SOURCE_IDS])
+    [kernel] = model.decoder.bridge_kernel
+    both = np.tanh(model.encoder(inputs[SOURCE_IDS]).state[0].numpy() @ kernel.numpy())
+    np.testing.assert_allclose(np.concatenate([first, second], axis=-1)[:, 0], both, atol=1e-6)
+
+
+def test_a_tied_model_has_no_output_kernel(make_model):
+    untied, tied = make_model(), make_model(tie_embeddings=True)
+    assert untied.count_params() - tied.count_params() == 4 * 11
+    assert not hasattr(tied.decoder, "output_kernel")
+
+
+def test_tied_logits_are_products_with_the_embeddings(make_model, make_batch):
+    model = make_model(tie_embeddings=True, attention="none")
+    inputs, _ = make_batch([5], [1])
+    source, state = model.start(inputs[SOURCE_IDS])
+    logits, ((h, _),) = model.step(np.array([[2]]), source, state)
+    decoder = model.decoder
+    table = decoder.embedding.table.numpy()
+    seen = np.concatenate([h[0, 0], table[2]])
+    hidden = np.tanh(seen @ decoder.readout_kernel.numpy() + decoder.readout_bias.numpy())
+    # Embeddings are 4 wide.
+    np.testing.assert_allclose(logits[0, 0], table @ hidden / 2 + decoder.output_bias.numpy(), atol=1e-5)
+
+
+def test_dropout_changes_training_alone(make_model, make_batch):
+    model = make_model(dropout=0.5)
+    inputs, _ = make_batch([5, 2], [3, 6])
+    np.testing.assert_array_equal(model(inputs), model(inputs))
+    assert np.abs(model(inputs, training=True) - model(inputs, training=True)).max() > 1e-3

@@ -1,0 +1,266 @@
+"""Search over scripted logits: a table that holds a row of logits for each sentence and prefix."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from models.config import DecodingConfig
+from models.decoding import IMPOSSIBLE, beam_search, greedy_search, length_penalty, search
+from pipeline.schema import END_ID, PAD_ID, SOURCE_IDS, START_ID
+
+
+class Script:
+    """A step function over `table[sentence][prefix]`; a prefix is a number in base `vocab`, START first.
+
+    Attributes:
+        table: `(sentences, vocab ** max_length, vocab)`.
+        calls: How often the step function was called.
+    """
+
+    def __init__(self, vocab, max_length, sentences=1, seed=0, spread=2.0):
+        self.vocab, self.sentences, self.calls = vocab, sentences, 0
+        self.table = np.random.default_rng(seed).normal(size=(sentences, vocab**max_length, vocab)) * spread
+
+    def state(self):
+        return {
+            "prefix": np.zeros((self.sentences, 1), "int32"),
+            "sentence": np.arange(self.sentences, dtype="int32")[:, None],
+        }
+
+    def __call__(self, ids, state):
+        self.calls += 1
+        prefix = (state["prefix"] * self.vocab + ids) % self.table.shape[1]
+        logits = tf.gather_nd(tf.constant(self.table, tf.float32), tf.stack([state["sentence"], prefix], axis=-1))
+        return logits, state | {"prefix": prefix}
+
+    def log_probs(self, sentence, prefix):
+        """Of each next token, after the tokens of `prefix`."""
+        number = START_ID
+        for token in prefix:
+            number = number * self.vocab + token
+        logits = self.table[sentence, number]
+        return logits - np.log(np.exp(logits).sum())
+
+    def tokens(self):
+        """Those that may be chosen and do not end."""
+        return [token for token in range(self.vocab) if token not in (PAD_ID, START_ID, END_ID)]
+
+
+def penalty(length, alpha):
+    return ((5 + length) / 6) ** alpha
+
+
+def every_translation(script, sentence, limit, alpha):
+    """All of them, best first: `[(score, ids)]`."""
+    found = []
+    for length in range(limit):
+        for tokens in itertools.product(script.tokens(), repeat=length):
+            ids = [*tokens, END_ID]
+            total = sum(script.log_probs(sentence, ids[:at])[token] for at, token in enumerate(ids))
+            found.append((total / penalty(length + 1, alpha), ids))
+    return sorted(found, reverse=True)
+
+
+def plain_beam_search(script, sentence, limit, beam_size, alpha):
+    """The same search with lists, run to the limit: the finished, best first, and what was live after each step."""
+    live, finished, history = [(0.0, [])], [], []
+    for t in range(1, limit + 1):
+        choices = [END_ID] if t == limit else [*script.tokens(), END_ID]
+        candidates = [
+            (total + script.log_probs(sentence, ids)[token], [*ids, token]) for total, ids in live for token in choices
+        ]
+        kept = sorted(candidates, reverse=True)[:beam_size]
+        live = [each for each in kept if each[1][-1] != END_ID]
+        finished += [(total / penalty(t, alpha), ids) for total, ids in kept if ids[-1] == END_ID]
+        finished = sorted(finished, reverse=True)[:beam_size]
+        history.append((live, finished))
+    return history
+
+
+def steps_needed(script, limits, beam_size, alpha, n_best):
+    """After how many steps no sentence has a live hypothesis that could enter its best ones."""
+    needed = []
+    for sentence, limit in enumerate(limits):
+        for t, (live, finished) in enumerate(plain_beam_search(script, sentence, limit, beam_size, alpha), start=1):
+            worst = finished[n_best - 1][0] if len(finished) >= n_best else -np.inf
+            if not live or max(total for total, _ in live) / penalty(limit, alpha) <= worst:
+                needed.append(t)
+                break
+    return max(needed)
+
+
+def run_beam(script, limits, beam_size, alpha=0.0, n_best=1, max_length=None):
+    limits = np.array(limits, "int32")
+    return beam_search(script, script.state(), limits, max_length or max(limits), beam_size, alpha, n_best)
+
+
+def run_greedy(script, limits, alpha=0.0, max_length=None):
+    limits = np.array(limits, "int32")
+    return greedy_search(script, script.state(), limits, max_length or max(limits), alpha)
+
+
+def unpadded(ids):
+    """Checks that PAD stands after END alone, and takes it away."""
+    ids = list(ids)
+    length = ids.index(END_ID) + 1
+    assert set(ids[length:]) <= {PAD_ID}
+    return ids[:length]
+
+
+def check(hypotheses, expected):
+    """`expected` has for each sentence `[(score, ids)]`; missing ones must be empty rows."""
+    ids, scores = np.asarray(hypotheses.ids), np.asarray(hypotheses.scores)
+    assert ids.dtype == np.int32 and scores.dtype == np.float32
+    for sentence, wanted in enumerate(expected):
+        count = len(wanted)
+        assert [unpadded(row) for row in ids[sentence, :count]] == [tokens for _, tokens in wanted]
+        np.testing.assert_allclose(scores[sentence, :count], [score for score, _ in wanted], rtol=1e-5, atol=1e-5)
+        assert (ids[sentence, count:] == PAD_ID).all()
+        assert (scores[sentence, count:] <= IMPOSSIBLE).all()
+
+
+def test_length_penalty():
+    assert float(length_penalty(7, 1.0)) == pytest.approx(2.0)
+    assert float(length_penalty(7, 0.5)) == pytest.approx(2**0.5)
+    assert float(length_penalty(7, 0.0)) == 1
+
+
+def test_greedy_search_takes_the_likeliest_token():
+    script = Script(vocab=6, max_length=4, sentences=3, seed=1)
+    limits = [4, 3, 4]
+    hypotheses = run_greedy(script, limits, alpha=0.7)
+    for sentence, limit in enumerate(limits):
+        ids, total = [], 0.0
+        while END_ID not in ids:
+            log_probs = script.log_probs(sentence, ids)
+            choices = [END_ID] if len(ids) + 1 == limit else [*script.tokens(), END_ID]
+            ids.append(max(choices, key=lambda token: log_probs[token]))
+            total += log_probs[ids[-1]]
+        assert unpadded(hypotheses.ids.numpy()[sentence, 0]) == ids
+        assert float(hypotheses.scores[sentence, 0]) == pytest.approx(total / penalty(len(ids), 0.7), rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_beam_of_one_is_greedy_search(seed):
+    limits = [5, 1, 3, 5, 2, 5]
+    script = Script(vocab=5, max_length=5, sentences=6, seed=seed)
+    greedy, beam = run_greedy(script, limits, alpha=0.6), run_beam(script, limits, beam_size=1, alpha=0.6)
+    np.testing.assert_array_equal(greedy.ids, beam.ids)
+    np.testing.assert_allclose(greedy.scores, beam.scores, rtol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("n_best", [1, 3, 16])
+def test_a_beam_that_holds_everything_finds_the_best_of_all(alpha, n_best):
+    # Two tokens and END: 15 translations of at most 4; a sentence of limit 1 has just one.
+    limits = [4, 1, 3, 4, 2, 4]
+    script = Script(vocab=5, max_length=4, sentences=6, seed=7)
+    expected = [every_translation(script, sentence, limit, alpha)[:n_best] for sentence, limit in enumerate(limits)]
+    check(run_beam(script, limits, 16, alpha, n_best), expected)
+    # The buffers may be wider than any limit.
+    check(run_beam(script, limits, 16, alpha, n_best, max_length=9), expected)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
+@pytest.mark.parametrize(("beam_size", "n_best"), [(2, 1), (2, 2), (3, 1), (4, 3)])
+def test_a_narrow_beam_is_the_same_search_with_lists_and_stops_as_soon_as_it_can(alpha, beam_size, n_best):
+    limits = [6, 2, 5, 6, 1, 6, 6, 4]
+    script = Script(vocab=6, max_length=6, sentences=8, seed=3)
+    expected = [
+        plain_beam_search(script, sentence, limit, beam_size, alpha)[-1][1] for sentence, limit in enumerate(limits)
+    ]
+    check(run_beam(script, limits, beam_size, alpha, n_best), [best[:n_best] for best in expected])
+    assert script.calls == steps_needed(script, limits, beam_size, alpha, n_best)
+
+
+def test_a_sure_end_stops_the_search():
+    script = Script(vocab=5, max_length=4, sentences=2)
+    script.table[..., END_ID] += 20
+    for run in (run_greedy, lambda *arguments: run_beam(*arguments, beam_size=3, alpha=1.0)):
+        script.calls = 0
+        assert run(script, [50, 60]).ids.numpy()[:, 0, :2].tolist() == [[END_ID, PAD_ID]] * 2
+        assert script.calls == 1
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 3])
+def test_one_step_is_enough_when_one_piece_is_the_limit(beam_size):
+    script = Script(vocab=5, max_length=4)
+    check(
+        run_beam(script, [1], beam_size, alpha=1.0, n_best=beam_size, max_length=4),
+        [every_translation(script, 0, 1, 1.0)],
+    )
+    assert script.calls == 1
+
+
+@pytest.mark.parametrize("run", [run_greedy, lambda *arguments: run_beam(*arguments, beam_size=3)])
+def test_the_limit_forces_the_end(run):
+    script = Script(vocab=6, max_length=5, sentences=3)
+    script.table[..., END_ID] -= 30
+    ids = run(script, [5, 2, 1]).ids.numpy()[:, 0]
+    assert [unpadded(row).index(END_ID) for row in ids] == [4, 1, 0]
+
+
+@pytest.mark.parametrize("run", [run_greedy, lambda *arguments: run_beam(*arguments, beam_size=2)])
+def test_padding_and_start_are_never_chosen(run):
+    script = Script(vocab=6, max_length=5, sentences=4)
+    script.table[..., [PAD_ID, START_ID]] += 10
+    for row in run(script, [5] * 4).ids.numpy()[:, 0]:
+        assert set(unpadded(row)) <= {*script.tokens(), END_ID}
+
+
+def test_more_hypotheses_than_the_vocabulary_has_tokens():
+    script = Script(vocab=5, max_length=3, seed=5)
+    check(run_beam(script, [3], beam_size=20, n_best=20), [every_translation(script, 0, 3, 0.0)])
+
+
+DECODING = {"max_length_factor": 1.5, "max_length_offset": 2}
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+@pytest.mark.parametrize("settings", [{}, {"cell": "gru", "attention": "none", "context": "both"}], ids=["lstm", "gru"])
+def test_a_translation_does_not_depend_on_padding_and_company(make_model, make_batch, beam_size, settings):
+    model = make_model(**settings)
+    lengths = [6, 2, 4, 3]
+    source = make_batch(lengths, lengths)[0][SOURCE_IDS]
+    decoding = DecodingConfig(beam_size=beam_size, **DECODING)
+    together = search(model, source, decoding, n_best=beam_size)
+    assert together.ids.shape == (4, beam_size, 11) and together.scores.shape == (4, beam_size)
+    for row, length in enumerate(lengths):
+        limit = int(1.5 * length) + 2
+        assert not together.ids.numpy()[row, :, limit:].any()
+        for padding in (0, 5):
+            # Two rows, as the products of one row alone are rounded differently.
+            ids = np.pad(source[[row, row], :length], ((0, 0), (0, padding)))
+            alone = search(model, ids, decoding, n_best=beam_size)
+            np.testing.assert_array_equal(alone.ids[0, :, :limit], together.ids[row, :, :limit])
+            np.testing.assert_allclose(alone.scores[0], together.scores[row], rtol=1e-5)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_search_in_a_graph_that_does_not_know_the_sizes(make_model, make_batch, beam_size):
+    model, decoding = make_model(), DecodingConfig(beam_size=beam_size, **DECODING)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    def run(source):
+        return search(model, source, decoding, n_best=beam_size)
+
+    for lengths in ([5, 3, 1], [2, 2]):
+        source = make_batch(lengths, lengths)[0][SOURCE_IDS]
+        found, expected = run(source), search(model, source, decoding, n_best=beam_size)
+        np.testing.assert_array_equal(found.ids, expected.ids)
+        np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
+
+
+def test_a_model_score_is_that_of_teacher_forcing(make_model, make_batch):
+    model = make_model()
+    source = make_batch([5, 3], [1, 1])[0][SOURCE_IDS]
+    found = search(model, source, DecodingConfig(beam_size=3, length_penalty=0.8, **DECODING), n_best=3)
+    for row, rank in itertools.product(range(2), range(3)):
+        ids = unpadded(found.ids.numpy()[row, rank])
+        inputs = {SOURCE_IDS: source[row : row + 1], "decoder_input_ids": np.array([[START_ID, *ids[:-1]]])}
+        log_probs = ops.log_softmax(model(inputs)[0]).numpy()
+        total = sum(log_probs[at, token] for at, token in enumerate(ids))
+        assert float(found.scores[row, rank]) == pytest.approx(total / penalty(len(ids), 0.8), rel=1e-4)

@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.embedding import Embedding
+
+
+@pytest.fixture
+def embedding():
+    embedding = Embedding(5, 2)
+    embedding.build()
+    embedding.table.assign(np.arange(10).reshape(5, 2))
+    return embedding
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 2), (4, 1, 1)])
+def test_an_id_gives_its_row(embedding, shape):
+    rows = embedding(np.reshape([1, 4, 4, 0], shape))
+    np.testing.assert_array_equal(rows, np.reshape([[2, 3], [8, 9], [8, 9], [0, 1]], (*shape, 2)))
+
+
+@pytest.mark.parametrize("wrap", [lambda function: function, tf.function])
+def test_the_gradient_is_dense_and_adds_up_repeated_ids(embedding, wrap):
+    @wrap
+    def gradient(ids):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(embedding(ids))
+        return tape.gradient(loss, embedding.table.value)
+
+    found = gradient(tf.constant([[1, 3], [1, 1]]))
+    assert isinstance(found, tf.Tensor)
+    assert found.numpy().tolist() == [[0, 0], [3, 3], [0, 0], [1, 1], [0, 0]]
+    # Counted apart, the rows would have the norm sqrt(8) = 2.83.
+    assert float(tf.linalg.global_norm([found])) == pytest.approx(20**0.5)

@@ -1,0 +1,95 @@
+import keras
+import numpy as np
+import pytest
+
+from models.encoder import Encoder, take_steps
+
+IDS = np.array([[4, 5, 6, 7, 3], [8, 9, 3, 0, 0], [3, 0, 0, 0, 0]], "int32")
+LENGTHS = [5, 3, 1]
+KINDS = [
+    ("simple", False, 1),
+    ("lstm", False, 2),
+    ("gru", False, 1),
+    ("simple", True, 2),
+    ("lstm", True, 1),
+    ("gru", True, 1),
+]
+
+
+def make_encoder(cell="lstm", bidirectional=True, layers=1, dropout=0.0):
+    keras.utils.set_random_seed(1)
+    encoder = Encoder(10, 4, cell, 6, layers, bidirectional, forget_bias=1.0, dropout=dropout)
+    encoder.build()
+    return encoder
+
+
+def test_take_steps():
+    x = np.arange(12).reshape(3, 2, 2)
+    taken = take_steps(x, np.array([[2, 0], [1, 1]], "int32"))
+    assert taken.numpy().tolist() == [[[8, 9], [2, 3]], [[4, 5], [6, 7]]]
+
+
+@pytest.mark.parametrize(("cell", "bidirectional", "layers"), KINDS)
+def test_padding_and_company_change_nothing(cell, bidirectional, layers):
+    encoder = make_encoder(cell, bidirectional, layers)
+    encoded = encoder(IDS)
+    assert encoded.values.shape == (3, 5, 6)
+    assert encoded.mask.numpy().sum(axis=1).tolist() == LENGTHS
+    wider = encoder(np.pad(IDS, ((0, 0), (0, 4))))
+    np.testing.assert_array_equal(wider.mask, np.pad(encoded.mask, ((0, 0), (0, 4))))
+    for row, length in enumerate(LENGTHS):
+        alone = encoder(IDS[row : row + 1, :length])
+        for other, at in ((wider, row), (alone, 0)):
+            np.testing.assert_allclose(encoded.values[row, :length], other.values[at, :length], atol=1e-6)
+            for part, other_part in zip(encoded.state, other.state, strict=True):
+                np.testing.assert_allclose(part[row], other_part[at], atol=1e-6)
+
+
+@pytest.mark.parametrize(("cell", "bidirectional", "layers"), KINDS)
+def test_state_is_the_one_after_the_last_real_token(cell, bidirectional, layers):
+    encoder = make_encoder(cell, bidirectional, layers)
+    encoded = encoder(IDS)
+    half = 3 if bidirectional else 6
+    for row, length in enumerate(LENGTHS):
+        np.testing.assert_array_equal(encoded.state[0][row, :half], encoded.values[row, length - 1, :half])
+        np.testing.assert_array_equal(encoded.state[0][row, half:], encoded.values[row, 0, half:])
+    assert len(encoded.state) == (2 if cell == "lstm" else 1)
+
+
+@pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
+def test_the_backward_direction_is_the_forward_one_on_reversed_ids(cell):
+    encoder = make_encoder(cell)
+    [[forward, backward]] = encoder.layers_by_depth
+    backward.set_weights(forward.get_weights())
+    encoded = encoder(IDS)
+    for row, length in enumerate(LENGTHS):
+        turned = encoder(IDS[row : row + 1, :length][:, ::-1])
+        np.testing.assert_allclose(encoded.values[row, :length, 3:], turned.values[0, ::-1, :3], atol=1e-6)
+        for part, turned_part in zip(encoded.state, turned.state, strict=True):
+            np.testing.assert_allclose(part[row, 3:], turned_part[0, :3], atol=1e-6)
+
+
+def test_a_second_layer_sees_both_directions_of_the_first():
+    encoder = make_encoder(layers=2)
+    before = encoder(IDS)
+    for first in encoder.layers_by_depth[0]:
+        weights = first.get_weights()
+        first.set_weights([weight * 0.5 for weight in weights])
+        after = encoder(IDS)
+        assert (np.abs(after.values - before.values).max(axis=(0, 1)) > 1e-5).all()
+        first.set_weights(weights)
+
+
+def test_dropout_drops_from_the_output_in_training_alone():
+    encoder = make_encoder(dropout=0.5)
+    still, again = encoder(IDS), encoder(IDS)
+    np.testing.assert_array_equal(still.values, again.values)
+    shares = [np.mean(encoder(IDS, training=True).values == 0) for _ in range(10)]
+    assert 0.3 < np.mean(shares) < 0.7
+    assert not (still.values.numpy() == 0).any()
+
+
+def test_a_row_of_padding_alone_is_no_danger():
+    encoded = make_encoder()(np.array([[4, 3], [0, 0]], "int32"))
+    assert np.isfinite(encoded.values).all() and np.isfinite(encoded.state).all()
+    assert not encoded.mask.numpy()[1].any()

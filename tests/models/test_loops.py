@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from models.loops import linear, linear_gradient, scan, with_gradient
+
+
+def running(carry, xs):
+    """Carries a sum and a count; the outputs tell the order in which steps were run."""
+    total, count = carry
+    x, factor = xs
+    total = total + x * factor
+    return (total, count + 1), {"total": total, "count": count, "nothing": ()}
+
+
+def arrays(steps):
+    draw = np.random.default_rng(1)
+    return draw.normal(size=(steps, 2, 3)).astype("float32"), draw.normal(size=(steps, 1)).astype("float32")
+
+
+def first_carry():
+    return tf.ones((2, 3)), tf.constant(0)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_scan(steps):
+    x, factor = arrays(steps)
+    (total, count), outputs = scan(running, first_carry(), (tf.constant(x), tf.constant(factor)))
+    expected = 1 + np.cumsum(x * factor[..., None], axis=0)
+    np.testing.assert_allclose(outputs["total"], expected, rtol=1e-5)
+    np.testing.assert_allclose(total, expected[-1], rtol=1e-5)
+    assert outputs["count"].numpy().tolist() == list(range(steps)) and int(count) == steps
+    assert outputs["nothing"] == ()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_scan_in_reverse_keeps_the_order_of_its_outputs(steps):
+    x, factor = arrays(steps)
+    (total, _), outputs = scan(running, first_carry(), (tf.constant(x), tf.constant(factor)), reverse=True)
+    expected = 1 + np.cumsum((x * factor[..., None])[::-1], axis=0)[::-1]
+    np.testing.assert_allclose(outputs["total"], expected, rtol=1e-5)
+    np.testing.assert_allclose(total, expected[0], rtol=1e-5)
+    assert outputs["count"].numpy().tolist() == list(range(steps))[::-1]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scan_over_a_length_that_the_graph_does_not_know(reverse):
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3]), tf.TensorSpec([None, 1])])
+    def run(x, factor):
+        return scan(running, (tf.ones_like(x[0]), tf.constant(0)), (x, factor), reverse)
+
+    for steps in (1, 4, 3):
+        x, factor = map(tf.constant, arrays(steps))
+        expected_carry, expected = scan(running, first_carry(), (x, factor), reverse)
+        carry, outputs = run(x, factor)
+        np.testing.assert_allclose(outputs["total"], expected["total"], rtol=1e-6)
+        np.testing.assert_array_equal(outputs["count"], expected["count"])
+        np.testing.assert_allclose(carry[0], expected_carry[0], rtol=1e-6)
+
+
+def test_scan_is_differentiated_automatically():
+    x = tf.Variable([[1.0], [2.0], [3.0]])
+    with tf.GradientTape() as tape:
+        # The products 1, 2, 6, so that the sum's gradient at each factor is what stands beside it.
+        _, outputs = scan(lambda carry, x: (carry * x, carry * x), tf.constant([1.0]), tf.convert_to_tensor(x))
+        loss = tf.reduce_sum(outputs)
+    np.testing.assert_allclose(tape.gradient(loss, x), [[1 + 2 + 6], [1 + 3], [2]], rtol=1e-6)
+
+
+def marked(pair, weight, mask):
+    """A function whose own backward pass is not its derivative, so that one sees which was used."""
+    a, (b, nothing) = pair
+    assert nothing == ()
+
+    def backward(d_outputs):
+        d_sum, (d_kept,) = d_outputs
+        return (10 * d_sum, (20 * d_sum + d_kept, ())), 30 * ops.sum(d_sum), None
+
+    return (ops.where(mask, a + b, 0.0) * weight, (b,)), backward
+
+
+@pytest.mark.parametrize("wrap", [lambda function: function, tf.function])
+def test_with_gradient_uses_the_backward_pass_given(wrap):
+    a, b, weight = tf.constant([1.0, 2.0]), tf.constant([3.0, 5.0]), tf.Variable(2.0)
+    mask = tf.constant([True, False])
+
+    @wrap
+    def run():
+        with tf.GradientTape() as tape:
+            tape.watch([a, b])
+            total, (kept,) = with_gradient(marked)((a, (b, ())), weight, mask)
+            loss = tf.reduce_sum(total * [1.0, 4.0]) + tf.reduce_sum(kept * [7.0, 9.0])
+        return total, kept, tape.gradient(loss, [a, b, weight])
+
+    total, kept, (d_a, d_b, d_weight) = run()
+    assert total.numpy().tolist() == [8, 0] and kept.numpy().tolist() == [3, 5]
+    assert d_a.numpy().tolist() == [10, 40]
+    assert d_b.numpy().tolist() == [20 + 7, 80 + 9]
+    assert float(d_weight) == 150
+
+
+@pytest.mark.parametrize("leading", [(4,), (2, 4), (3, 2, 4)])
+def test_linear_and_its_gradient(leading):
+    draw = np.random.default_rng(2)
+    x, kernel, d_outputs = (draw.normal(size=shape) for shape in ((*leading, 5), (5, 3), (*leading, 3)))
+    np.testing.assert_allclose(linear(tf.constant(x), tf.constant(kernel)), x @ kernel, rtol=1e-12)
+    expected = sum(np.outer(x[at], d_outputs[at]) for at in np.ndindex(leading))
+    np.testing.assert_allclose(linear_gradient(tf.constant(x), tf.constant(d_outputs)), expected, rtol=1e-10)

@@ -1,0 +1,159 @@
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import tree
+
+from models.attention import AdditiveAttention, AdditiveWeights, Memory
+from models.cells import CELLS
+from models.recurrence import Recurrence, Weights, step, unroll
+
+STEPS, BATCH, UNITS, SOURCE, VALUES, QUERIES = 4, 2, 3, 5, 6, 7
+MASK = np.array([[True] * 5, [True, True, False, False, False]])
+every_case = pytest.mark.parametrize(("name", "attends"), [*itertools.product(CELLS, (False, True))])
+
+
+def case(name, attends):
+    """The arguments of `unroll` after the cell, float64, and factors that make a loss of its outputs."""
+    draw = np.random.default_rng(1)
+    cell = CELLS[name]()
+    width, row = cell.gates * UNITS, (BATCH, 1) if attends else (BATCH,)
+
+    def array(*shape):
+        return tf.constant(draw.normal(size=shape))
+
+    weights, memory = Weights(array(UNITS, width)), ()
+    if attends:
+        attention = AdditiveWeights(array(UNITS, QUERIES), array(QUERIES))
+        weights = Weights(array(UNITS, width), array(VALUES, width), attention)
+        memory = Memory(array(SOURCE, BATCH, QUERIES), array(BATCH, SOURCE, VALUES), tf.constant(MASK))
+    state = tuple(array(*row, UNITS) for _ in range(cell.state_parts))
+    states = tuple(array(STEPS, *row, UNITS) for _ in range(cell.state_parts))
+    factors = states, array(STEPS, *row, VALUES) if attends else ()
+    return (weights, memory, array(STEPS, *row, width), state), factors
+
+
+def unroll_plainly(cell, weights, memory, projected, state):
+    """A Python loop over `step`."""
+    states, contexts = [], []
+    for row in tf.unstack(projected):
+        state, reading, _ = step(cell, weights, memory, row, state)
+        states.append(state)
+        contexts.append(reading.context if memory else ())
+    return tuple(map(tf.stack, zip(*states, strict=True))), tf.stack(contexts) if memory else ()
+
+
+def outputs_and_gradients(run, cell, arguments, factors):
+    differentiable = [x for x in tree.flatten(arguments) if x.dtype != tf.bool]
+    with tf.GradientTape() as tape:
+        tape.watch(differentiable)
+        outputs = tree.flatten(run(cell, *arguments))
+        loss = tf.add_n([tf.reduce_sum(x * y) for x, y in zip(outputs, tree.flatten(factors), strict=True)])
+    return outputs, tape.gradient(loss, differentiable)
+
+
+@every_case
+def test_the_gradient_is_that_of_a_plain_loop_over_step(name, attends):
+    arguments, factors = case(name, attends)
+    outputs, gradients = outputs_and_gradients(unroll, CELLS[name](), arguments, factors)
+    expected_outputs, expected = outputs_and_gradients(unroll_plainly, CELLS[name](), arguments, factors)
+    for found, wanted in zip(outputs, expected_outputs, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-10)
+    # Recurrent kernel and projected; context kernel, two of attention, keys and values; the parts of the state.
+    assert len(gradients) == 2 + 5 * attends + CELLS[name].state_parts
+    for found, wanted in zip(gradients, expected, strict=True):
+        assert np.abs(wanted).max() > 1e-3
+        np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-10)
+
+
+def test_the_gradient_in_a_graph_that_does_not_know_the_sizes():
+    cell = CELLS["lstm"]()
+    arguments, factors = case("lstm", True)
+    leaves = tree.flatten(arguments)
+    unknown = (STEPS, BATCH, SOURCE)
+    signature = [tf.TensorSpec([None if size in unknown else size for size in x.shape], x.dtype) for x in leaves]
+
+    @tf.function(input_signature=signature)
+    def run(*leaves):
+        return outputs_and_gradients(unroll, cell, tree.pack_sequence_as(arguments, leaves), factors)
+
+    expected = outputs_and_gradients(unroll, cell, arguments, factors)
+    for found, wanted in zip(tree.flatten(run(*leaves)), tree.flatten(expected), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+
+
+@every_case
+def test_one_step_alone(name, attends):
+    (weights, memory, projected, state), _ = case(name, attends)
+    states, contexts = unroll(CELLS[name](), weights, memory, projected[:1], state)
+    expected, reading, _ = step(CELLS[name](), weights, memory, projected[0], state)
+    for found, wanted in zip(states, expected, strict=True):
+        np.testing.assert_allclose(found, wanted[None], rtol=1e-12)
+    if attends:
+        np.testing.assert_allclose(contexts, reading.context[None], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_first_weights(name):
+    recurrence = Recurrence(name, 8, forget_bias=1.0)
+    recurrence.build(5)
+    gates = CELLS[name].gates
+    for kernel in np.split(recurrence.recurrent_kernel.numpy(), gates, axis=1):
+        np.testing.assert_allclose(kernel.T @ kernel, np.eye(8), atol=1e-5)
+    # Glorot and Bengio (2010) of a 5 by 8 matrix, whatever the count of gates.
+    assert 0.8 < np.abs(recurrence.kernel.numpy()).max() / (6 / 13) ** 0.5 <= 1
+    expected = np.zeros(gates * 8)
+    if name == "lstm":
+        expected[8:16] = 1
+    np.testing.assert_array_equal(recurrence.bias, expected)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_layer_runs_its_step(name):
+    attention = AdditiveAttention(QUERIES)
+    recurrence = Recurrence(name, UNITS, attention)
+    recurrence.build(4, VALUES)
+    draw = np.random.default_rng(2)
+    inputs = draw.normal(size=(STEPS, BATCH, 1, 4)).astype("float32")
+    memory = attention.remember(draw.normal(size=(BATCH, SOURCE, VALUES)).astype("float32"), MASK)
+    state = (tf.zeros((BATCH, 1, UNITS)),) * CELLS[name].state_parts
+    states, contexts = recurrence(inputs, state, memory)
+    for t in range(STEPS):
+        state, reading = recurrence.step(inputs[t], state, memory)
+        np.testing.assert_allclose(contexts[t], reading.context, atol=1e-5)
+        for part, wanted in zip(states, state, strict=True):
+            np.testing.assert_allclose(part[t], wanted, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_jax_agrees(make_model, make_batch, tmp_path):
+    """The same loss, gradients and clipped step on both backends, and JAX's own gradient of a plain loop."""
+    inputs, targets = make_batch([5, 2], [3, 4])
+    arrays = {**inputs, "targets": targets}
+    program = Path(__file__).with_name("jax_agrees.py")
+    for number, settings in enumerate([{}, {"cell": "gru", "attention": "none", "context": "both"}]):
+        model = make_model(**settings, label_smoothing=0.1)
+        weights = [variable.numpy() for variable in model.trainable_variables]
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(inputs, targets, model(inputs, training=True))
+        gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+        model.compile(optimizer=keras.optimizers.SGD(1.0, global_clipnorm=0.1), run_eagerly=True)
+        model.train_on_batch(inputs, targets)
+        stepped = [variable.numpy() for variable in model.trainable_variables]
+        arrays |= {f"{number}/config": json.dumps(model.get_config()), f"{number}/loss": loss.numpy()}
+        for kind, values in (("weight", weights), ("gradient", gradients), ("stepped", stepped)):
+            arrays |= {f"{number}/{kind}/{at}": np.asarray(value) for at, value in enumerate(values)}
+    np.savez(tmp_path / "tensorflow.npz", **arrays)
+    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "0"}
+    result = subprocess.run(
+        [sys.executable, program, tmp_path / "tensorflow.npz"], env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["simple", "lstm", "gru", "model", "model"]

@@ -1,0 +1,48 @@
+import json
+
+import numpy as np
+import pytest
+
+from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
+from models.run import MODEL_FILE, RunConfig, load_model
+from pipeline.errors import UserError
+
+RECIPE = Recipe(
+    BatchingConfig(unit="tokens", size=900),
+    ModelConfig(cell="gru", attention="none", context="both", dropout=0.25),
+    TrainingConfig(epochs=3, best_by="loss"),
+    DecodingConfig(beam_size=2, length_penalty=0.6),
+)
+CONFIG = RunConfig(RECIPE, source_fingerprint="ab", target_fingerprint="cd", source_vocab_size=8, target_vocab_size=9)
+
+
+def test_settings_come_back(tmp_path):
+    CONFIG.write(tmp_path)
+    assert RunConfig.read_from(tmp_path) == CONFIG
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    written = json.loads((tmp_path / "config.json").read_text())
+    assert written["recipe"]["model"]["context"] == "both" and written["target_vocab_size"] == 9
+
+
+def test_no_run(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path, tmp_path / "none", tmp_path / "file"):
+        with pytest.raises(UserError, match=r"^RUN: expected the folder of a training, received .*no config\.json"):
+            RunConfig.read_from(folder)
+
+
+def test_another_format(tmp_path):
+    CONFIG.write(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 7'))
+    with pytest.raises(UserError, match=r"^RUN: expected a run of format 1, received 7 in .*config\.json; train anew"):
+        RunConfig.read_from(tmp_path)
+
+
+def test_the_model_comes_back(tmp_path, make_model, make_batch):
+    with pytest.raises(UserError, match=r"^RUN: expected a run with a finished epoch, received .*best\.keras"):
+        load_model(tmp_path)
+    model = make_model()
+    model.save(tmp_path / MODEL_FILE)
+    inputs, _ = make_batch([4, 2], [3, 3])
+    np.testing.assert_array_equal(load_model(tmp_path)(inputs), model(inputs))

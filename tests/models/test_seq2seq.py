@@ -1,0 +1,117 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.seq2seq import Seq2Seq
+from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
+
+KINDS = {
+    "plain": {"encoder": "unidirectional", "attention": "none"},
+    "every-step": {"cell": "gru", "attention": "none", "context": "every-step", "decoder_layers": 2},
+    "attention": {"tie_embeddings": True},
+}
+every_kind = pytest.mark.parametrize("settings", KINDS.values(), ids=KINDS)
+
+
+@every_kind
+def test_saved_and_loaded(make_model, make_batch, tmp_path, settings):
+    model = make_model(**settings, label_smoothing=0.1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    assert loaded.get_config() == model.get_config()
+    inputs, targets = make_batch([5, 2], [3, 4])
+    np.testing.assert_array_equal(loaded(inputs), model(inputs))
+    for training in (False, True):
+        losses = [each.compute_loss(inputs, targets, each(inputs), training=training) for each in (loaded, model)]
+        assert losses[0] == losses[1]
+
+
+@every_kind
+def test_made_from_its_config(make_model, settings):
+    model = make_model(**settings)
+    twin = Seq2Seq.from_config(model.get_config())
+    twin.build()
+    assert [weight.shape for weight in twin.weights] == [weight.shape for weight in model.weights]
+    assert twin.config == model.config
+
+
+@every_kind
+def test_fit_learns_to_copy(make_model, make_batch, settings):
+    model = make_model(**settings | {"encoder_units": 32, "decoder_units": 32, "embedding_size": 16})
+    model.compile(optimizer=keras.optimizers.Adam(0.02), run_eagerly=False)
+    inputs, targets = make_batch([4] * 16, [4] * 16)
+    inputs[SOURCE_IDS] = targets
+    history = model.fit(inputs, targets, batch_size=16, epochs=30, verbose=0).history["loss"]
+    # Of 7 tokens that are as likely and an END that is certain, a mean of 3/4 ln 7 = 1.46 nats is known beforehand.
+    assert history[0] > 1.8
+    assert history[-1] < 1.0
+
+
+def plain_losses(model, inputs, targets):
+    """Cross-entropy of each real token, by NumPy."""
+    logits = model(inputs).numpy().astype("float64")
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    losses = -np.take_along_axis(log_probs, targets[..., None], -1)[..., 0]
+    return losses[targets != 0]
+
+
+@every_kind
+def test_the_loss_is_a_mean_over_real_tokens(make_model, make_batch, settings):
+    model = make_model(**settings)
+    inputs, targets = make_batch([5, 2, 3], [2, 7, 4])
+    loss = model.compute_loss(inputs, targets, model(inputs))
+    np.testing.assert_allclose(loss, plain_losses(model, inputs, targets).mean(), rtol=1e-5)
+
+
+@every_kind
+def test_padding_and_company_do_not_change_the_loss(make_model, make_batch, settings):
+    model = make_model(**settings)
+    lengths = [5, 2, 3], [2, 7, 4]
+    inputs, targets = make_batch(*lengths)
+    loss = model.compute_loss(inputs, targets, model(inputs))
+    wide = {name: np.pad(ids, ((0, 0), (0, 3))) for name, ids in inputs.items()}
+    wide_targets = np.pad(targets, ((0, 0), (0, 3)))
+    np.testing.assert_allclose(model.compute_loss(wide, wide_targets, model(wide)), loss, rtol=1e-5)
+    total = 0.0
+    for row, (source, target) in enumerate(zip(*lengths, strict=True)):
+        alone = {
+            SOURCE_IDS: inputs[SOURCE_IDS][row : row + 1, :source],
+            DECODER_INPUT_IDS: inputs[DECODER_INPUT_IDS][row : row + 1, :target],
+        }
+        total += target * float(model.compute_loss(alone, targets[row : row + 1, :target], model(alone)))
+    np.testing.assert_allclose(total / 13, loss, rtol=1e-5)
+
+
+def test_an_epoch_counts_tokens_not_batches(make_model, make_batch):
+    model = make_model(label_smoothing=0.3)
+    model.compile(run_eagerly=True)
+    batches = [make_batch([5, 2], [2, 9]), make_batch([3], [2], seed=1)]
+    losses = np.concatenate([plain_losses(model, *batch) for batch in batches])
+    assert abs(losses.mean() - np.mean([plain_losses(model, *batch).mean() for batch in batches])) > 1e-3
+    shape = tf.TensorSpec([None, None], tf.int32)
+    data = tf.data.Dataset.from_generator(
+        lambda: iter(batches), output_signature=({SOURCE_IDS: shape, DECODER_INPUT_IDS: shape}, shape)
+    ).apply(tf.data.experimental.assert_cardinality(2))
+    # Validation has no smoothing, and the metrics start anew.
+    for _ in range(2):
+        figures = model.evaluate(data, verbose=0, return_dict=True)
+        np.testing.assert_allclose(figures["loss"], losses.mean(), rtol=1e-5)
+        assert figures["tokens"] == 5 + 2 + 2 + 9 + 3 + 2
+
+
+def test_smoothing_is_for_training_alone(make_model, make_batch):
+    inputs, targets = make_batch([5, 2], [2, 4])
+    smooth, sharp = make_model(label_smoothing=0.3), make_model()
+    logits = sharp(inputs)
+    expected = sharp.compute_loss(inputs, targets, logits)
+    assert smooth.compute_loss(inputs, targets, logits, training=False) == expected
+    assert abs(smooth.compute_loss(inputs, targets, logits) - expected) > 1e-3
+
+
+def test_layers_are_made_from_their_configs(make_model):
+    model = make_model(decoder_layers=2)
+    for layer, sizes in ((model.encoder, ()), (model.decoder, (6,))):
+        twin = type(layer).from_config(layer.get_config())
+        twin.build(*sizes)
+        assert [weight.shape for weight in twin.weights] == [weight.shape for weight in layer.weights]

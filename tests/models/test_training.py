@@ -1,0 +1,283 @@
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import sacrebleu
+import tensorflow as tf
+
+from models.callbacks import Checkpoint
+from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
+from models.decoding import search
+from models.run import RunConfig, load_model
+from models.training import build_optimizer, train
+from pipeline import records
+from pipeline.dataset import batches
+from pipeline.errors import UserError
+from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest, Shard, Split, Subwords
+from pipeline.tokenizer import Tokenizer, train_subwords
+
+WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "six": "sechs"}
+TINY = Recipe(
+    BatchingConfig(size=8, shuffle_buffer=1000),
+    ModelConfig(
+        cell="gru",
+        encoder="unidirectional",
+        encoder_units=6,
+        decoder_units=6,
+        embedding_size=5,
+        attention="none",
+        readout="linear",
+        dropout=0.3,
+    ),
+    TrainingConfig(epochs=3, learning_rate=0.01, warmup_steps=2, label_smoothing=0.1),
+    DecodingConfig(max_length_offset=5),
+)
+FIELDS = {"epoch", "loss", "val_loss", "val_bleu", "tokens_per_second", "seconds"}
+
+
+def changed(section: str, **settings) -> Recipe:
+    return dataclasses.replace(TINY, **{section: dataclasses.replace(getattr(TINY, section), **settings)})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data set of number words, English to German; targets stand in reverse."""
+    folder, draw = tmp_path_factory.mktemp("data"), random.Random(1)
+    sources = [[draw.choice(list(WORDS)) for _ in range(draw.randint(1, 6))] for _ in range(48)]
+    pairs = [(" ".join(words), " ".join(WORDS[word] for word in reversed(words))) for words in sources]
+    sides, subwords = [], []
+    for side, name in enumerate(("source", "target")):
+        (folder / f"{name}.spm").write_bytes(train_subwords([pair[side] for pair in pairs], vocab_size=290))
+        tokenizer = Tokenizer.read(folder / f"{name}.spm")
+        subwords.append(Subwords(f"{name}.spm", tokenizer.fingerprint, tokenizer.vocab_size))
+        sides.append(tokenizer.tokenize(tf.constant([pair[side] for pair in pairs])).to_list())
+    encoded, splits = list(zip(*sides, strict=True)), {}
+    for split, some in ((TRAIN, encoded[:40]), (VALID, encoded[40:])):
+        (folder / split).write_bytes(b"".join(records.frame(records.serialize(*pair)) for pair in some))
+        shard = Shard(split, len(some), records.file_sha256(folder / split))
+        splits[split] = Split((shard,), len(some), *(sum(map(len, side)) for side in zip(*some, strict=True)))
+    Manifest(*subwords, splits, 48, {}, {}, {}).write(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def whole_run(data, tmp_path_factory):
+    """Three epochs without interruption."""
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    train(TINY, data, str(run))
+    return run
+
+
+def metrics(run):
+    return [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
+
+
+def figures(run):
+    """The metrics that do not depend on the clock."""
+    return [{name: row[name] for name in ("epoch", "loss", "val_loss", "val_bleu")} for row in metrics(run)]
+
+
+def test_what_a_run_holds(whole_run, data):
+    assert {path.name for path in whole_run.iterdir()} == {
+        "config.json", "best.keras", "source.spm", "target.spm", "metrics.jsonl", "checkpoint.npz", "tensorboard"
+    }  # fmt: skip
+    manifest, config = Manifest.read_from(data), RunConfig.read_from(whole_run)
+    assert config.recipe == TINY
+    assert (config.source_vocab_size, config.target_vocab_size) == (
+        manifest.source.vocab_size,
+        manifest.target.vocab_size,
+    )
+    assert Tokenizer.read(whole_run / "source.spm").fingerprint == config.source_fingerprint
+    assert Tokenizer.read(whole_run / "target.spm").fingerprint == config.target_fingerprint
+    assert {path.name for path in (whole_run / "tensorboard").iterdir()} == {"train", "validation"}
+
+
+def test_a_line_of_metrics_for_each_epoch(whole_run, data):
+    rows, split = metrics(whole_run), Manifest.read_from(data).splits[TRAIN]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    for row in rows:
+        assert row.keys() == FIELDS
+        seconds = (split.source_tokens + split.target_tokens) / row["tokens_per_second"]
+        assert 0 < seconds < row["seconds"] < 600
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert rows[-1]["val_loss"] < rows[0]["val_loss"] < np.log(300)
+
+
+def test_the_best_model_is_the_one_of_the_best_epoch(whole_run, data):
+    model, tokenizer = load_model(whole_run), Tokenizer.read(whole_run / "target.spm")
+    best = max(metrics(whole_run), key=lambda row: row["val_bleu"])
+    plan = dataclasses.asdict(TINY.batching)
+    total, count, hypotheses, references = 0.0, 0, [], []
+    for inputs, targets in batches(data, VALID, **plan):
+        tokens = np.count_nonzero(targets)
+        total += tokens * float(model.compute_loss(inputs, targets, model(inputs), training=False))
+        count += tokens
+        ids = search(model, inputs[SOURCE_IDS], dataclasses.replace(TINY.decoding, beam_size=1)).ids[:, 0]
+        for texts, rows in ((hypotheses, ids), (references, targets)):
+            decoded = tokenizer.detokenize(tf.RaggedTensor.from_tensor(rows))
+            texts += [text.decode() for text in decoded.numpy()]
+    assert total / count == pytest.approx(best["val_loss"], rel=1e-4)
+    assert sacrebleu.corpus_bleu(hypotheses, [references]).score == pytest.approx(best["val_bleu"], abs=1e-6)
+    assert len(references) == 8
+
+
+class Killed(Exception):
+    pass
+
+
+def test_resumed_is_uninterrupted(whole_run, data, tmp_path, monkeypatch):
+    write = Checkpoint.on_epoch_end
+
+    def write_and_die(self, epoch, logs=None):
+        write(self, epoch, logs)
+        raise Killed
+
+    run = tmp_path / "run"
+    monkeypatch.setattr(Checkpoint, "on_epoch_end", write_and_die)
+    with pytest.raises(Killed):
+        train(TINY, data, str(run))
+    # The same seed gives the same figures in another run.
+    assert figures(run) == figures(whole_run)[:1]
+    monkeypatch.undo()
+    # What was written after the checkpoint is taken back.
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "loss": 99.0}\n')
+    train(TINY, data, str(run), resume=True)
+    assert figures(run) == figures(whole_run)
+    with np.load(run / "checkpoint.npz") as found, np.load(whole_run / "checkpoint.npz") as expected:
+        assert found.files == expected.files
+        for name in found.files:
+            np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+
+def test_resuming_a_finished_run_does_nothing(whole_run, data, capsys):
+    before = {path: path.stat().st_mtime_ns for path in whole_run.iterdir() if path.suffix != ".spm"}
+    del before[whole_run / "config.json"]
+    train(TINY, data, str(whole_run), resume=True)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert "nothing left to do, best epoch" in capsys.readouterr().err
+
+
+def test_an_output_that_holds_a_run(whole_run, data):
+    with pytest.raises(UserError, match=r"^--output: expected a new folder, received .*; add --resume to go on$"):
+        train(TINY, data, str(whole_run))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [changed("training", learning_rate=0.02), changed("model", dropout=0.2), changed("batching", size=9)],
+    ids=["training", "model", "batching"],
+)
+def test_resuming_with_other_settings(whole_run, data, recipe):
+    with pytest.raises(UserError, match=r"^--resume: expected the settings and the data set of .*config\.json"):
+        train(recipe, data, str(whole_run), resume=True)
+
+
+def test_no_data_set(tmp_path):
+    with pytest.raises(UserError, match=r"^--data: expected the folder of a data set"):
+        train(TINY, str(tmp_path), str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite(data, tmp_path):
+    run = tmp_path / "run"
+    recipe = changed("training", learning_rate=1e38, schedule="constant", warmup_steps=0)
+    with pytest.raises(UserError, match=r"^training: expected a finite loss, received .* in epoch [12], batch"):
+        train(recipe, data, str(run))
+    assert (run / "config.json").exists()
+
+
+@pytest.mark.slow
+def test_another_seed_gives_other_figures(whole_run, data, tmp_path):
+    train(changed("training", seed=2, epochs=1), data, str(tmp_path / "run"))
+    assert figures(tmp_path / "run")[0]["loss"] != figures(whole_run)[0]["loss"]
+
+
+KILLED = """
+import pickle, sys
+from models.training import train
+train(*pickle.loads(sys.stdin.buffer.read()))
+"""
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_is_uninterrupted(data, tmp_path):
+    """With attention and an LSTM; each training in a process of its own."""
+    import pickle
+
+    recipe = changed("model", cell="lstm", encoder="bidirectional", attention="additive", attention_units=8)
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+    def start(run, resume):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
+        )
+        process.stdin.write(pickle.dumps((recipe, data, str(tmp_path / run), resume)))
+        process.stdin.close()
+        return process
+
+    whole, killed = start("whole", False), start("killed", False)
+    try:
+        while not (tmp_path / "killed" / "checkpoint.npz").exists():
+            assert killed.poll() is None
+            time.sleep(0.002)
+    finally:
+        killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert start("killed", True).wait() == 0
+    assert whole.wait() == 0
+    assert figures(tmp_path / "killed") == figures(tmp_path / "whole")
+    assert [row["epoch"] for row in metrics(tmp_path / "killed")] == [1, 2, 3]
+
+
+def rates(training: TrainingConfig, steps: int, at: list[int]) -> list[float]:
+    """The step sizes that the optimizer uses at given steps."""
+    optimizer = build_optimizer(training, steps)
+    optimizer.build([keras.Variable([0.0])])
+    found = []
+    for step in at:
+        optimizer.iterations.assign(step)
+        found.append(float(optimizer.learning_rate))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warmup_steps", "expected"),
+    [
+        ("constant", 0, {0: 0.4, 50: 0.4, 100: 0.4}),
+        ("constant", 20, {0: 0.0, 5: 0.1, 10: 0.2, 20: 0.4, 60: 0.4, 100: 0.4}),
+        # Half a cosine: 0.2 (1 + cos(pi t / 100)), where the cosine of 60 degrees is 1/2.
+        ("cosine", 0, {0: 0.4, 50: 0.2, 100: 0.0, 33: 0.2 * (1 + np.cos(0.33 * np.pi))}),
+        # Up in 20 steps, then the half cosine in 90: after 30, 45 and 60 of them.
+        ("cosine", 20, {0: 0.0, 5: 0.1, 20: 0.4, 50: 0.3, 65: 0.2, 80: 0.1, 110: 0.0}),
+    ],
+)
+def test_step_sizes(schedule, warmup_steps, expected):
+    steps = 110 if schedule == "cosine" and warmup_steps else 100
+    training = TrainingConfig(learning_rate=0.4, schedule=schedule, warmup_steps=warmup_steps)
+    np.testing.assert_allclose(rates(training, steps, list(expected)), list(expected.values()), atol=1e-6)
+
+
+def test_the_gradient_is_clipped_by_its_global_norm():
+    def first_moments(gradients):
+        optimizer = build_optimizer(TrainingConfig(clip_norm=1.0), 10)
+        variables = [keras.Variable([0.0, 0.0]), keras.Variable([0.0])]
+        optimizer.apply(gradients, variables)
+        # Adam's first moment is a tenth of the first gradient.
+        return [10 * moment.numpy() for moment in optimizer.variables if "momentum" in moment.path]
+
+    long, short = ([tf.constant([3.0, 0.0]), tf.constant([4.0])], [tf.constant([0.3, 0.0]), tf.constant([0.4])])
+    for moment, wanted in zip(first_moments(long), ([0.6, 0], [0.8]), strict=True):
+        np.testing.assert_allclose(moment, wanted, rtol=1e-5)
+    for moment, wanted in zip(first_moments(short), ([0.3, 0], [0.4]), strict=True):
+        np.testing.assert_allclose(moment, wanted, rtol=1e-5)
