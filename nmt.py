@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import importlib.metadata
 import itertools
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -24,10 +25,13 @@ LINES_AT_ONCE = 64
 def preprocess(settings: PreprocessConfig, /, *beam_flags: str) -> None:
     """Cleans line-aligned parallel text, learns subwords and writes a data set.
 
-    Beam's own flags follow `--`, such as `-- --direct_num_workers=2`.
+    Beam's own flags follow `--`: `-- --direct_running_mode=multi_processing --direct_num_workers=2`.
     """
+    # On its import, Beam warns of cloud libraries that are not installed and not needed.
+    logging.disable(logging.WARNING)
     from pipeline.preprocess import preprocess, report
 
+    logging.disable(logging.NOTSET)
     print(report(preprocess(settings, beam_flags)))
 
 
@@ -147,8 +151,18 @@ def _verb(argv: Sequence[str]) -> str:
     raise SystemExit(parser.parse_args(argv))
 
 
+def run(argv: Sequence[str]) -> None:
+    """Runs one verb; `argv` is the words after `nmt`.
+
+    Raises:
+        UserError: The words are wrong, or what they name is.
+    """
+    verb = _verb(argv)
+    bind(VERBS[verb], f"nmt {verb}", argv[1:])()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one verb.
+    """Runs one verb and turns a user's mistake into one line.
 
     Args:
         argv: The words after `nmt`; by default those of the process.
@@ -160,8 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     argv = sys.argv[1:] if argv is None else argv
     try:
-        verb = _verb(argv)
-        bind(VERBS[verb], f"nmt {verb}", argv[1:])()
+        run(argv)
         sys.stdout.flush()
     except UserError as error:
         print("nmt: error:", " ".join(str(error).splitlines()), file=sys.stderr)

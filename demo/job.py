@@ -30,7 +30,7 @@ def run_demo(output: str, pairs: int = 20_000, overrides: Sequence[str] = ()) ->
         UserError: `output` holds something, or a stage refused its work.
     """
     folder = Path(output)
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(
             f"--output: expected a new or empty folder, received {output!r}; remove it or choose another one"
         )
@@ -68,8 +68,7 @@ def _heading(text: str) -> None:
 def _nmt(*words: str) -> None:
     """Shows a command line of `nmt` and runs it."""
     print(f"$ nmt {shlex.join(words)}", flush=True)
-    if status := nmt.main(words):
-        raise UserError(f"nmt {words[0]}: expected to go well, ended with status {status}; its message stands above")
+    nmt.run(words)
 
 
 def _describe(corpus: Corpus) -> None:
@@ -103,7 +102,8 @@ def _serve(corpus: Path, export: str) -> None:
     sources, references = _texts(corpus / "test.en"), _texts(corpus / "test.de")
     with running(export) as url:
         body = json.dumps({"instances": sources[:SHOWN]})
-        print(f"$ nmt serve {export}\n$ curl --data {shlex.quote(body)} {url}:predict")
+        port = httpx.URL(url).port
+        print(f"$ nmt serve {export} --port {port}\n$ curl --data {shlex.quote(body)} {url}:predict")
         print(httpx.post(f"{url}:predict", content=body).raise_for_status().text)
         with Client(url) as client:
             hypotheses = client.translate(sources)

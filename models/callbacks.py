@@ -46,15 +46,24 @@ class FiniteLoss(keras.callbacks.Callback):
         self.checkpoint, self.progress = run / CHECKPOINT_FILE, progress
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Checks the loss.
+        """Checks the loss so far.
 
         Raises:
             UserError: The loss is infinite or not a number.
         """
-        loss = float((logs or {})["loss"])
-        if math.isfinite(loss):
+        self._check((logs or {})["loss"], f"epoch {self.progress.epoch + 1}, batch {batch + 1}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Checks the validation loss, the first to tell of a bad last step, before anything is written.
+
+        Raises:
+            UserError: The loss is infinite or not a number.
+        """
+        self._check((logs or {})["val_loss"], f"the validation of epoch {epoch + 1}")
+
+    def _check(self, loss: Any, at: str) -> None:
+        if math.isfinite(loss := float(loss)):
             return
-        at = f"epoch {self.progress.epoch + 1}, batch {batch + 1}"
         good = f"{self.checkpoint} holds epoch {self.progress.epoch}" if self.progress.epoch else "there is none yet"
         raise UserError(
             f"training: expected a finite loss, received {loss} in {at}; lower --training.learning_rate or"

@@ -141,6 +141,7 @@ class TrainingConfig:
         _require(self.clip_norm > 0, "training.clip_norm", "above 0", self.clip_norm)
         smoothing = 0 <= self.label_smoothing < 1
         _require(smoothing, "training.label_smoothing", "at least 0 and below 1", self.label_smoothing)
+        _require(self.seed < 2**32, "training.seed", "below 2 ** 32", self.seed)
         for name in ("warmup_steps", "seed", "patience"):
             _require(getattr(self, name) >= 0, f"training.{name}", "at least 0", getattr(self, name))
 

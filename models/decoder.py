@@ -131,9 +131,8 @@ class Decoder(keras.layers.Layer):
             else:
                 states, _ = recurrence(inputs, initial)
             inputs = self.dropout(states[0], training=training)
-        hidden = self._hidden(inputs, contexts, embedded, source)
-        hidden = ops.transpose(hidden[:, :, 0], (1, 0, 2))
-        return self._logits(self.dropout(hidden, training=training))
+        hidden = self._hidden(inputs, contexts, embedded, source, training)
+        return self._logits(ops.transpose(hidden[:, :, 0], (1, 0, 2)))
 
     def step(self, ids: Any, source: Source, state: tuple[State, ...]) -> tuple[Any, tuple[State, ...]]:
         """One step of search.
@@ -169,14 +168,15 @@ class Decoder(keras.layers.Layer):
         """The summary `(batch, encoder_units)` for every hypothesis and step of `like (..., batch, n, units)`."""
         return summary[:, None] + ops.zeros_like(like[..., :1])
 
-    def _hidden(self, state: Any, context: Any, embedded: Any, source: Source) -> Any:
+    def _hidden(self, state: Any, context: Any, embedded: Any, source: Source, training: bool = False) -> Any:
         """What the output layer sees: state and context, or a tanh layer over them and the embedding."""
         if not isinstance(source.summary, tuple):
             context = self._spread(source.summary, embedded)
         seen = [state] if isinstance(context, tuple) else [state, context]
         if self.readout == "linear":
             return ops.concatenate(seen, axis=-1)
-        return ops.tanh(linear(ops.concatenate([*seen, embedded], axis=-1), self.readout_kernel) + self.readout_bias)
+        hidden = linear(ops.concatenate([*seen, embedded], axis=-1), self.readout_kernel) + self.readout_bias
+        return self.dropout(ops.tanh(hidden), training=training)
 
     def _logits(self, hidden: Any) -> Any:
         # Embeddings start with variance 1; an output layer wants 1 / units.

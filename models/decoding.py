@@ -8,6 +8,7 @@ END: at a sentence's limit END is the only choice, so a sentence's result does n
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 from keras import ops, tree
 
 from models.config import DecodingConfig
@@ -55,12 +56,7 @@ def search(model: Searchable, source_ids: Any, decoding: DecodingConfig, n_best:
     source, state = model.start(source_ids)
     lengths = ops.sum(ops.cast(ops.not_equal(source_ids, PAD_ID), "int32"), axis=1)
     limits = _limit(lengths, decoding)
-    width = ops.shape(source_ids)[1]
-    max_length = (
-        int(width * decoding.max_length_factor) + decoding.max_length_offset
-        if isinstance(width, int)
-        else _limit(width, decoding)
-    )
+    max_length = _limit(ops.shape(source_ids)[1], decoding)
 
     def step_fn(ids: Any, state: Any) -> tuple[Any, Any]:
         return model.step(ids, source, state)
@@ -71,6 +67,10 @@ def search(model: Searchable, source_ids: Any, decoding: DecodingConfig, n_best:
 
 
 def _limit(source_length: Any, decoding: DecodingConfig) -> Any:
+    """Longest translation, END included, of a source of so many pieces."""
+    if isinstance(source_length, int):
+        # A buffer's width must be a plain number; the arithmetic is the same.
+        return int(np.float32(source_length) * np.float32(decoding.max_length_factor)) + decoding.max_length_offset
     scaled = ops.cast(source_length, "float32") * decoding.max_length_factor
     return ops.cast(scaled, "int32") + decoding.max_length_offset
 

@@ -27,6 +27,7 @@ class RunConfig:
         target_fingerprint: SHA-256 of the target subwords.
         source_vocab_size: Count of source ids.
         target_vocab_size: Count of target ids.
+        data_fingerprint: SHA-256 over the data set's shards.
         format: The version of this layout.
     """
 
@@ -35,6 +36,7 @@ class RunConfig:
     target_fingerprint: str
     source_vocab_size: int
     target_vocab_size: int
+    data_fingerprint: str
     format: int = FORMAT
 
     def write(self, run: str | Path) -> None:
@@ -52,15 +54,16 @@ class RunConfig:
         path = Path(run) / CONFIG_FILE
         try:
             fields = json.loads(path.read_text())
+        except ValueError:
+            raise UserError(f"RUN: expected settings in {path}, received a damaged file; train anew") from None
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(
                 f"RUN: expected the folder of a training, received {str(run)!r}, which holds no {CONFIG_FILE}; make one"
                 f" with `nmt train RECIPE --data DATA --output {run}`"
             ) from None
-        if fields.get("format") != FORMAT:
-            raise UserError(
-                f"RUN: expected a run of format {FORMAT}, received {fields.get('format')!r} in {path}; train anew"
-            )
+        found = fields.get("format") if isinstance(fields, dict) else None
+        if found != FORMAT:
+            raise UserError(f"RUN: expected a run of format {FORMAT}, received {found!r} in {path}; train anew")
         sections = {
             "batching": BatchingConfig,
             "model": ModelConfig,

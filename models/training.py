@@ -45,23 +45,18 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
         UserError: The data set is not whole; `output` holds a run already, or one of other settings.
     """
     manifest, run = Manifest.read_from(data), Path(output)
-    _claim(
-        run,
-        resume,
-        RunConfig(
-            recipe=recipe,
-            source_fingerprint=manifest.source.fingerprint,
-            target_fingerprint=manifest.target.fingerprint,
-            source_vocab_size=manifest.source.vocab_size,
-            target_vocab_size=manifest.target.vocab_size,
-        ),
-    )
-    for subwords, name in ((manifest.source, SOURCE_SUBWORDS), (manifest.target, TARGET_SUBWORDS)):
-        with write_beside(run / name) as path:
-            path.write_bytes(Tokenizer.read(Path(data) / subwords.file, subwords.fingerprint).model)
-
+    tokenizers = [
+        Tokenizer.read(Path(data) / side.file, side.fingerprint) for side in (manifest.source, manifest.target)
+    ]
     batching = dataclasses.asdict(recipe.batching)
     steps = count_batches(data, TRAIN, **batching)
+    validation = _validation(data, recipe.batching)
+    # Only now, as nothing that the user gave has been refused.
+    _claim(run, resume, _run_config(recipe, manifest))
+    for tokenizer, name in zip(tokenizers, (SOURCE_SUBWORDS, TARGET_SUBWORDS), strict=True):
+        with write_beside(run / name) as path:
+            path.write_bytes(tokenizer.model)
+
     keras.utils.set_random_seed(recipe.training.seed)
     model = build_model(recipe, manifest)
     model.compile(optimizer=build_optimizer(recipe.training, steps * recipe.training.epochs), jit_compile=_compiles())
@@ -70,7 +65,6 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
     if left <= 0 or _is_over(recipe.training, progress):
         print(f"{run}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
         return
-    validation = _validation(data, recipe.batching)
     model.fit(
         batches(data, TRAIN, **batching, seed=recipe.training.seed, first_epoch=progress.epoch, epochs=left),
         initial_epoch=progress.epoch,
@@ -116,6 +110,17 @@ def build_optimizer(training: TrainingConfig, steps: int) -> keras.optimizers.Op
 def _compiles() -> bool:
     # On TensorFlow, XLA refuses loops over lengths that are known only at run time.
     return keras.backend.backend() != "tensorflow"
+
+
+def _run_config(recipe: Recipe, manifest: Manifest) -> RunConfig:
+    return RunConfig(
+        recipe=recipe,
+        source_fingerprint=manifest.source.fingerprint,
+        target_fingerprint=manifest.target.fingerprint,
+        source_vocab_size=manifest.source.vocab_size,
+        target_vocab_size=manifest.target.vocab_size,
+        data_fingerprint=manifest.fingerprint,
+    )
 
 
 def _claim(run: Path, resume: bool, config: RunConfig) -> None:

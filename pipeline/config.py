@@ -10,7 +10,8 @@ SPECIAL_AND_BYTE_PIECES = 4 + 256
 
 def _require(holds: bool, setting: str, expected: str, received: Any) -> None:
     if not holds:
-        raise UserError(f"--{setting}: expected {expected}, received {received!r}; change --{setting}")
+        option = "--" + setting.replace("_", "-")
+        raise UserError(f"{option}: expected {expected}, received {received!r}; change {option}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,7 @@ def write_beside(path: str | Path) -> Iterator[Path]:
     Raises:
         OSError: The rename failed (for a folder: `path` exists and is not empty).
     """
-    path = Path(path)
+    path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:

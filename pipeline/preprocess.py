@@ -66,7 +66,7 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
 def _make(config: PreprocessConfig, beam_args: Sequence[str], text: Path, data: Path, progress: tqdm) -> Manifest:
     with _stage(progress, "count lines"):
         train, train_pairs = readers.align("", config.source, config.target)
-        valid, valid_pairs = readers.align("valid_", config.valid_source, config.valid_target)
+        valid, valid_pairs = readers.align("valid-", config.valid_source, config.valid_target)
         for path in config.exclude:
             readers.count_lines("exclude", path)
     with _stage(progress, "clean and shuffle"):
@@ -109,7 +109,7 @@ def _require_pairs(split: str, pairs: int, rejected: Mapping[str, int]) -> None:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items()) if count) or "none"
         remedy = "give more text or loosen the limits"
         if split == VALID:
-            remedy += ", raise --valid_share, or give --valid_source and --valid_target"
+            remedy += ", raise --valid-share, or give --valid-source and --valid-target"
         raise UserError(
             f"--source, --target: expected pairs for {split}, received none (rejected: {reasons}); {remedy}"
         )
@@ -157,9 +157,12 @@ def _clean(
     valid_files: list[readers.PairFiles],
     text: Path,
 ) -> None:
+    excluded = root | "Excluded files" >> beam.Create(config.exclude)
+    excluded = excluded | "Excluded sentences" >> beam.FlatMap(transforms.file_sentence_digests)
     raw = root | "Read training" >> readers.ReadPairs(train_files)
-    train, rejected = raw | "Clean training" >> transforms.Clean(config, shuffle=True)
-    counts = [rejected]
+    cleaned, rejected = raw | "Clean training" >> transforms.Clean(config, shuffle=True)
+    train, leaked = cleaned | "Drop excluded" >> transforms.DropLeaked(excluded)
+    counts = [rejected, leaked]
     if valid_files:
         raw = root | "Read validation" >> readers.ReadPairs(valid_files)
         valid, rejected = raw | "Clean validation" >> transforms.Clean(config, shuffle=False)
@@ -171,12 +174,9 @@ def _clean(
             config.valid_share,
             config.seed,
         )
-    excluded = (
-        valid | "Validation sentences" >> beam.FlatMap(transforms.pair_sentence_digests),
-        root | "Excluded files" >> beam.Create(config.exclude) | beam.FlatMap(transforms.file_sentence_digests),
-    ) | "Excluded sentences" >> beam.Flatten()
-    train, rejected = train | "Drop leaked" >> transforms.DropLeaked(excluded)
-    counts.append(rejected)
+    held_out = valid | "Validation sentences" >> beam.FlatMap(transforms.pair_sentence_digests)
+    train, leaked = train | "Drop validation sentences" >> transforms.DropLeaked(held_out)
+    counts.append(leaked)
     for split, pairs in ((TRAIN, train), (VALID, valid)):
         names = transforms.shard_names(split, config)
         counts.append(pairs | f"Shard {split}" >> transforms.WriteTextShards(names, str(text)))

@@ -63,7 +63,7 @@ def align(prefix: str, source: Sequence[str], target: Sequence[str]) -> tuple[li
     """Matches source files with target files.
 
     Args:
-        prefix: What stands before `source` and `target` in the names of the settings: nothing, or `valid_`.
+        prefix: What stands before `source` and `target` in the names of the settings: nothing, or `valid-`.
         source: The source files.
         target: The target files, as many.
 

@@ -1,6 +1,7 @@
 """What the stages agree on: special ids, feature keys, file names and the manifest of a data set."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,6 +78,14 @@ class Manifest:
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
     format: int = FORMAT
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the records of all splits, in hexadecimal."""
+        hashes = [
+            (name, shard.file, shard.sha256) for name, split in sorted(self.splits.items()) for shard in split.shards
+        ]
+        return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
     def write(self, folder: str | Path) -> None:
         """Writes `manifest.json` into `folder`, whole or not at all."""

@@ -74,8 +74,8 @@ def train_subwords(
         needed = re.search(r"required_chars\. \d+ vs (\d+)", str(error))
         if needed:
             raise UserError(
-                f"--vocab_size: expected at least {needed[1]} for the characters of this text, received {vocab_size};"
-                " raise it, or lower --character_coverage"
+                f"--vocab-size: expected at least {needed[1]} for the characters of this text, received {vocab_size};"
+                " raise it, or lower --character-coverage"
             ) from None
         raise UserError(
             f"--source, --target: expected text from which subwords can be learned, received text of which"

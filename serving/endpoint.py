@@ -1,10 +1,12 @@
 """A model to translate with, wherever it is: a run, an export, or a server."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from models.run import CONFIG_FILE
 from pipeline.errors import UserError
 from serving.client import Client
 
@@ -37,11 +39,13 @@ def open_model(model: str, beam_size: int | None = None) -> Endpoint:
     Raises:
         UserError: There is no such model, or its beam is fixed at another size.
     """
+    if beam_size is not None and beam_size < 1:
+        raise UserError(f"--beam-size: expected at least 1, received {beam_size}; change --beam-size")
     if model.startswith(("http://", "https://")):
         if beam_size is not None:
             raise _fixed(beam_size, "the URL of a served model, whose beam is fixed at export")
         return Endpoint(Client(model).translate, {"url": model})
-    if (Path(model) / "config.json").exists():
+    if (Path(model) / CONFIG_FILE).exists():
         return _open_run(model, beam_size)
     return _open_export(model, beam_size)
 
@@ -54,7 +58,10 @@ def _open_run(run: str, beam_size: int | None) -> Endpoint:
     translator = Translator.from_run(run, beam_size)
 
     def translate(texts: Sequence[str]) -> list[str]:
-        translations = translator.translate(tf.constant(list(texts), tf.string))["translation"]
+        try:
+            translations = translator.translate(tf.constant(list(texts), tf.string))["translation"]
+        except tf.errors.InvalidArgumentError as error:
+            raise _refusal(error) from None
         return [line.decode() for line in translations.numpy()]
 
     return Endpoint(translate, dataclasses.asdict(translator.decoding))
@@ -65,6 +72,7 @@ def _open_export(export: str, beam_size: int | None) -> Endpoint:
 
     from serving.export import exported_decoding
     from serving.servable import Servable, newest_version
+    from serving.status import StatusError
 
     version = newest_version(export)
     decoding = exported_decoding(version)
@@ -74,9 +82,19 @@ def _open_export(export: str, beam_size: int | None) -> Endpoint:
 
     def translate(texts: Sequence[str]) -> list[str]:
         rows = np.array([text.encode() for text in texts], object)
-        return [line.decode() for line in servable.run("serving_default", {"text": rows})["translation"]]
+        try:
+            translations = servable.run("serving_default", {"text": rows})["translation"]
+        except StatusError as error:
+            raise _refusal(error) from None
+        return [line.decode() for line in translations]
 
     return Endpoint(translate, decoding)
+
+
+def _refusal(error: Exception) -> Exception:
+    """A text that the model's graph refuses is a user's mistake, told in the graph's words; other errors stay."""
+    told = re.search(r"\[(text: [^\]]*)\]", str(error))
+    return UserError(told[1]) if told else error
 
 
 def _fixed(beam_size: int, found: str) -> UserError:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+import zlib
 from typing import Any
 
 from sacrebleu.metrics import BLEU, CHRF
@@ -47,7 +48,7 @@ def evaluate(model: str, source: str, target: str, beam_size: int | None = None)
         beam_size: Instead of the recipe's.
 
     Raises:
-        UserError: A file or the model is missing, or the files' line counts differ.
+        UserError: A file or the model is missing, or the files are empty or their line counts differ.
     """
     sources, references = _lines("--source", source), _lines("--target", target)
     if len(sources) != len(references):
@@ -55,6 +56,8 @@ def evaluate(model: str, source: str, target: str, beam_size: int | None = None)
             f"--source, --target: expected files of equal line counts, received {source!r} with {len(sources)} and"
             f" {target!r} with {len(references)}; give files that belong together"
         )
+    if not sources:
+        raise UserError(f"--source: expected at least one sentence, received {source!r}, which is empty; give another")
     endpoint, hypotheses = open_model(model, beam_size), []
     begin = time.perf_counter()
     with tqdm(total=len(sources), unit=" sentences", disable=None) as progress:
@@ -68,8 +71,10 @@ def evaluate(model: str, source: str, target: str, beam_size: int | None = None)
 def _lines(option: str, path: str) -> list[str]:
     try:
         return [line.decode(errors="replace") for line in read_lines(path)]
-    except OSError as error:
-        raise UserError(f"{option}: expected a readable text or gzip file, received {path!r} ({error})") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(
+            f"{option}: expected a readable text or gzip file, received {path!r} ({error}); give another file"
+        ) from None
 
 
 def score(hypotheses: list[str], references: list[str], seconds: float, decoding: dict[str, Any]) -> Evaluation:

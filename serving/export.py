@@ -8,6 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from models.run import RunConfig
+from pipeline.errors import UserError
 from pipeline.files import write_beside
 from serving.translator import Translator
 
@@ -46,5 +47,15 @@ def export(run: str, output: str) -> str:
 
 
 def exported_decoding(version: Path) -> dict[str, int | float]:
-    """The settings of search that a version was exported with."""
-    return json.loads((version / EXPORT_FILE).read_text())["recipe"]["decoding"]
+    """The settings of search that a version was exported with.
+
+    Raises:
+        UserError: It was not made by `export`.
+    """
+    try:
+        return json.loads((version / EXPORT_FILE).read_text())["recipe"]["decoding"]
+    except FileNotFoundError:
+        raise UserError(
+            f"EXPORT: expected a version made by `nmt export`, received {str(version)!r}, which holds no {EXPORT_FILE};"
+            " export the run anew"
+        ) from None

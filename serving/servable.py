@@ -39,7 +39,7 @@ def newest_version(export: str | Path) -> Path:
 
 
 class Servable:
-    """The signatures of a SavedModel, run by a session of their own, as TF Serving does.
+    """The signatures of a SavedModel, run by a session of their own, as TF Serving does (which also switches XLA off).
 
     Not for several threads at once: whoever owns it gives it one.
 

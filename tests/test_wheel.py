@@ -16,7 +16,7 @@ from pipeline.schema import MANIFEST_FILE, Manifest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ["pipeline", "models", "serving", "demo", "recipes"]
-FILES = ["setup.py", "pyproject.toml", "LICENSE", "nmt.py", "nmt_arguments.py"]
+FILES = ["setup.py", "pyproject.toml", "LICENSE", "README.md", "nmt.py", "nmt_arguments.py"]
 
 pytestmark = pytest.mark.slow
 

@@ -24,6 +24,12 @@ class Script:
         self.vocab, self.sentences, self.calls = vocab, sentences, 0
         self.table = np.random.default_rng(seed).normal(size=(sentences, vocab**max_length, vocab)) * spread
 
+    def alone(self, sentence):
+        """The script of one sentence."""
+        script = Script(self.vocab, 1)
+        script.table = self.table[sentence : sentence + 1]
+        return script
+
     def state(self):
         return {
             "prefix": np.zeros((self.sentences, 1), "int32"),
@@ -80,16 +86,13 @@ def plain_beam_search(script, sentence, limit, beam_size, alpha):
     return history
 
 
-def steps_needed(script, limits, beam_size, alpha, n_best):
-    """After how many steps no sentence has a live hypothesis that could enter its best ones."""
-    needed = []
-    for sentence, limit in enumerate(limits):
-        for t, (live, finished) in enumerate(plain_beam_search(script, sentence, limit, beam_size, alpha), start=1):
-            worst = finished[n_best - 1][0] if len(finished) >= n_best else -np.inf
-            if not live or max(total for total, _ in live) / penalty(limit, alpha) <= worst:
-                needed.append(t)
-                break
-    return max(needed)
+def steps_needed(script, limit, beam_size, alpha, n_best):
+    """After how many steps no live hypothesis of the first sentence could enter its best ones."""
+    for t, (live, finished) in enumerate(plain_beam_search(script, 0, limit, beam_size, alpha), start=1):
+        worst = finished[n_best - 1][0] if len(finished) >= n_best else -np.inf
+        if not live or max(total for total, _ in live) / penalty(limit, alpha) <= worst:
+            return t
+    raise AssertionError("the limit ends every hypothesis")
 
 
 def run_beam(script, limits, beam_size, alpha=0.0, n_best=1, max_length=None):
@@ -167,13 +170,21 @@ def test_a_beam_that_holds_everything_finds_the_best_of_all(alpha, n_best):
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
 @pytest.mark.parametrize(("beam_size", "n_best"), [(2, 1), (2, 2), (3, 1), (4, 3)])
 def test_a_narrow_beam_is_the_same_search_with_lists_and_stops_as_soon_as_it_can(alpha, beam_size, n_best):
-    limits = [6, 2, 5, 6, 1, 6, 6, 4]
-    script = Script(vocab=6, max_length=6, sentences=8, seed=3)
+    limits = [6, 1, 5, 6]
+    script = Script(vocab=6, max_length=6, sentences=4, seed=3, spread=1.0)
     expected = [
-        plain_beam_search(script, sentence, limit, beam_size, alpha)[-1][1] for sentence, limit in enumerate(limits)
+        plain_beam_search(script, sentence, limit, beam_size, alpha)[-1][1][:n_best]
+        for sentence, limit in enumerate(limits)
     ]
-    check(run_beam(script, limits, beam_size, alpha, n_best), [best[:n_best] for best in expected])
-    assert script.calls == steps_needed(script, limits, beam_size, alpha, n_best)
+    check(run_beam(script, limits, beam_size, alpha, n_best), expected)
+    # A sentence alone is not carried on by the others.
+    calls, needed = [], []
+    for sentence, limit in enumerate(limits):
+        alone = script.alone(sentence)
+        check(run_beam(alone, [limit], beam_size, alpha, n_best), [expected[sentence]])
+        calls.append(alone.calls)
+        needed.append(steps_needed(alone, limit, beam_size, alpha, n_best))
+    assert calls == needed and script.calls == max(needed)
 
 
 def test_a_sure_end_stops_the_search():
@@ -185,14 +196,13 @@ def test_a_sure_end_stops_the_search():
         assert script.calls == 1
 
 
-@pytest.mark.parametrize("beam_size", [1, 2, 3])
-def test_one_step_is_enough_when_one_piece_is_the_limit(beam_size):
+@pytest.mark.parametrize(("limit", "beam_size"), [(1, 1), (1, 3), (2, 5)])
+def test_no_step_goes_beyond_the_limit_in_search_of_hypotheses_that_do_not_exist(limit, beam_size):
     script = Script(vocab=5, max_length=4)
-    check(
-        run_beam(script, [1], beam_size, alpha=1.0, n_best=beam_size, max_length=4),
-        [every_translation(script, 0, 1, 1.0)],
-    )
-    assert script.calls == 1
+    expected = every_translation(script, 0, limit, 1.0)
+    assert len(expected) == {1: 1, 2: 3}[limit]
+    check(run_beam(script, [limit], beam_size, alpha=1.0, n_best=beam_size, max_length=9), [expected])
+    assert script.calls == limit
 
 
 @pytest.mark.parametrize("run", [run_greedy, lambda *arguments: run_beam(*arguments, beam_size=3)])

@@ -13,7 +13,14 @@ RECIPE = Recipe(
     TrainingConfig(epochs=3, best_by="loss"),
     DecodingConfig(beam_size=2, length_penalty=0.6),
 )
-CONFIG = RunConfig(RECIPE, source_fingerprint="ab", target_fingerprint="cd", source_vocab_size=8, target_vocab_size=9)
+CONFIG = RunConfig(
+    RECIPE,
+    source_fingerprint="ab",
+    target_fingerprint="cd",
+    source_vocab_size=8,
+    target_vocab_size=9,
+    data_fingerprint="ef",
+)
 
 
 def test_settings_come_back(tmp_path):

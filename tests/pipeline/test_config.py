@@ -33,5 +33,5 @@ def test_lists_become_tuples():
     ],
 )
 def test_a_wrong_value_is_named(setting, value):
-    with pytest.raises(UserError, match=f"--{setting}: expected .+, received .+; change"):
+    with pytest.raises(UserError, match=f"--{setting.replace('_', '-')}: expected .+, received .+; change"):
         PreprocessConfig(**GIVEN | {setting: value})

@@ -106,6 +106,15 @@ def test_every_pair_is_kept_once_or_counted(configure, write_lines):
     assert manifest.read == len(train) + len(valid) == kept + sum(manifest.rejected.values())
 
 
+def test_excluded_sentences_are_not_held_out_for_validation_either(configure, write_lines):
+    excluded = [source for source, _ in FILLER[:200]]
+    config = configure(FILLER, exclude=(write_lines("test.en", excluded),), valid_share=0.5)
+    manifest = preprocess(config)
+    kept = {pair for split in ("train", "valid") for pair in read_back(config.output, split)}
+    assert kept == set(FILLER[200:])
+    assert rejects(manifest)["leaked"] == 200
+
+
 HOSTILE = [
     "word " * 190 + "word",
     "\U0001f917 \U0001f468\u200d\U0001f469 \U0001f917",
@@ -236,9 +245,9 @@ def test_mistakes_are_refused_and_leave_nothing(configure, write_lines, tmp_path
     refused(unequal, r"--source, --target: .*source\.txt' with 400 and .*longer\.txt' with 401", tmp_path)
     gone = str(tmp_path / "gone")
     refused(dataclasses.replace(config, exclude=(gone,)), "--exclude: .*gone", tmp_path)
-    refused(dataclasses.replace(config, vocab_size=261), "--vocab_size: expected at least 28[0-9]", tmp_path)
+    refused(dataclasses.replace(config, vocab_size=261), "--vocab-size: expected at least 28[0-9]", tmp_path)
     refused(dataclasses.replace(config, exclude=config.source), "for train, received none .*leaked", tmp_path)
-    refused(dataclasses.replace(config, valid_share=1e-9), "for valid, received none .*--valid_share", tmp_path)
+    refused(dataclasses.replace(config, valid_share=1e-9), "for valid, received none .*--valid-share", tmp_path)
     refused(dataclasses.replace(config, max_pieces=2), "for train, received none .*400 too_long", tmp_path)
 
 

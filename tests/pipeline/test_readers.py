@@ -43,8 +43,8 @@ def test_several_files_are_matched_in_their_order(write_lines):
 
 def test_unequal_counts_name_both(write_lines):
     source, target = write_lines("a.en", ["x", "y", "z"]), write_lines("a.de", ["u"])
-    with pytest.raises(UserError, match=r"--valid_source, --valid_target: .*a\.en' with 3 and .*a\.de' with 1;"):
-        align("valid_", [source], [target])
+    with pytest.raises(UserError, match=r"--valid-source, --valid-target: .*a\.en' with 3 and .*a\.de' with 1;"):
+        align("valid-", [source], [target])
 
 
 def test_a_missing_file_is_named(tmp_path):

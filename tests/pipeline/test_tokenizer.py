@@ -117,7 +117,7 @@ def test_a_vocabulary_larger_than_the_text_is_as_large_as_the_text_allows():
 
 
 def test_a_vocabulary_smaller_than_the_alphabet_is_an_error():
-    with pytest.raises(UserError, match=r"--vocab_size: expected at least 28\d .*received 265; raise it"):
+    with pytest.raises(UserError, match=r"--vocab-size: expected at least 28\d .*received 265; raise it"):
         train_subwords(["abcdefghijklmnopqrstuvwxyz"], vocab_size=265)
 
 

@@ -1,7 +1,140 @@
+import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# A toy language: a sentence takes a word of some of these kinds, in their order, and is translated word for word. The
+# kinds tell the decoder where to look, so that a few hundred steps teach it.
+KINDS = (
+    {"one": "eins", "two": "zwei", "three": "drei", "six": "sechs"},
+    {"red": "rot", "blue": "blau", "green": "grün"},
+    {"cats": "Katzen", "dogs": "Hunde", "birds": "Vögel"},
+    {"and": "und", "or": "oder", "not": "nicht"},
+    {"four": "vier", "five": "fünf", "seven": "sieben"},
+    {"here": "hier", "there": "dort", "today": "heute"},
+)
+
+
+def draw_pairs(count: int, seed: int) -> list[tuple[str, str]]:
+    """Distinct sentences of one to six words and their translations."""
+    draw, pairs = random.Random(seed), {}
+    while len(pairs) < count:
+        kinds = [kind for kind in KINDS if draw.random() < 0.7] or KINDS[:1]
+        words = [draw.choice(list(kind.items())) for kind in kinds]
+        pairs[" ".join(source for source, _ in words)] = " ".join(target for _, target in words)
+    return list(pairs.items())
+
+
+def make_data(folder: Path, joint_vocabulary: bool) -> Path:
+    """Preprocesses 500 pairs of the toy language."""
+    from pipeline.config import PreprocessConfig
+    from pipeline.preprocess import preprocess
+
+    files = [folder / "source.txt", folder / "target.txt"]
+    for file, lines in zip(files, zip(*draw_pairs(500, seed=1), strict=True), strict=True):
+        file.write_text("".join(f"{line}\n" for line in lines))
+    source, target = map(str, files)
+    output = folder / "data"
+    preprocess(
+        PreprocessConfig(
+            (source,),
+            (target,),
+            str(output),
+            vocab_size=400,
+            joint_vocabulary=joint_vocabulary,
+            valid_share=0.1,
+            shards=2,
+        )
+    )
+    return output
+
+
+def make_run(data: Path, run: Path, epochs: int, beam_size: int, **model) -> Path:
+    """Trains a tiny model."""
+    from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
+    from models.training import train
+
+    sizes = {"encoder_units": 32, "decoder_units": 32, "embedding_size": 24, "attention_units": 24}
+    recipe = Recipe(
+        BatchingConfig(size=16),
+        ModelConfig(**{"cell": "gru", "dropout": 0.0} | sizes | model),
+        TrainingConfig(epochs=epochs, learning_rate=0.02, label_smoothing=0.0, clip_norm=5.0),
+        DecodingConfig(beam_size=beam_size, max_source_length=40, max_length_factor=1.5, max_text_pieces=20_000),
+    )
+    train(recipe, str(data), str(run))
+    return run
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of the toy language, with one vocabulary."""
+    return make_data(tmp_path_factory.mktemp("joint"), joint_vocabulary=True)
+
+
+@pytest.fixture(scope="session")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a model with attention that has learned the toy language fairly well."""
+    return make_run(data, tmp_path_factory.mktemp("runs") / "attention", epochs=6, beam_size=3)
+
+
+@pytest.fixture(scope="session")
+def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without attention, of other parts, with a vocabulary for each side; its beam is 1."""
+    folder = tmp_path_factory.mktemp("plain")
+    data = make_data(folder, joint_vocabulary=False)
+    parts = {"cell": "lstm", "encoder": "unidirectional", "encoder_layers": 2, "attention": "none", "context": "both"}
+    return make_run(data, folder / "run", epochs=1, beam_size=1, tie_embeddings=True, **parts)
+
+
+@pytest.fixture(scope="session")
+def export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The export of `run`, with one version."""
+    from serving.export import export
+
+    folder = tmp_path_factory.mktemp("exports") / "attention"
+    export(str(run), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def url(export: Path) -> Iterator[str]:
+    """The URL of `export`, served."""
+    from serving.server import running
+
+    with running(str(export)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sentences() -> list[str]:
+    """200 sentences of the toy language, 20 of them too long for the model to take in one part."""
+    short = [source for source, _ in draw_pairs(180, seed=2)]
+    long = [" ".join(short[i : i + 25]) for i in range(0, 100, 5)]
+    return random.Random(3).sample(short + long, 200)
+
+
+@pytest.fixture(scope="session")
+def hostile() -> list[bytes]:
+    """Lines that break translators: each is to give one translation, the same as alone."""
+    return [
+        b"one two",
+        b"",
+        b" \t ",
+        b"red " * 10_000,
+        "one \U0001f600 two".encode(),
+        "one\u2028two\u0085three".encode(),
+        b"one\rtwo",
+        b"\r",
+        b"\0",
+        b"one\0two",
+        b"one \xff\xfe two \xc3",
+        "\u2581 \ufeff \u0301".encode(),
+        b"<s> </s> <pad> <unk> <0x0A>",
+        b"",
+        b"five six",
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,93 @@
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from models.run import RunConfig
+from pipeline.errors import UserError
+from serving.endpoint import open_model
+
+
+@pytest.fixture(scope="module")
+def endpoints(run, export, url):
+    return {"run": open_model(str(run)), "export": open_model(str(export)), "url": open_model(url)}
+
+
+def test_a_run_an_export_and_a_server_translate_alike(endpoints, sentences, hostile):
+    texts = [*sentences[:90], *(line.decode(errors="replace") for line in hostile if len(line) < 1_000)]
+    expected = endpoints["run"](texts)
+    assert len(expected) == len(texts) and len(set(expected)) > 60
+    assert endpoints["export"](texts) == expected
+    assert endpoints["url"](texts) == expected
+
+
+@pytest.mark.parametrize("kind", ["run", "export", "url"])
+def test_no_texts(endpoints, kind):
+    assert endpoints[kind]([]) == []
+
+
+@pytest.mark.parametrize("kind", ["run", "export", "url"])
+def test_a_text_above_the_limit_is_a_users_mistake(endpoints, kind):
+    with pytest.raises(
+        UserError, match="text: expected at most 20000 pieces, received more; divide the text"
+    ) as caught:
+        endpoints[kind](["one", "red " * 20_001])
+    assert "\n" not in str(caught.value)
+    assert endpoints[kind](["one"]) == endpoints["run"](["one"])
+
+
+def test_the_settings_of_search_are_told(endpoints, run, url):
+    decoding = dataclasses.asdict(RunConfig.read_from(run).recipe.decoding)
+    assert endpoints["run"].decoding == endpoints["export"].decoding == decoding
+    assert endpoints["url"].decoding == {"url": url}
+
+
+def test_the_beam_of_a_run_can_be_chosen(run, endpoints, sentences):
+    greedy = open_model(str(run), beam_size=1)
+    assert greedy.decoding == endpoints["run"].decoding | {"beam_size": 1}
+    assert len(greedy(sentences[:3])) == 3
+    with pytest.raises(UserError, match=r"beam_size: expected at least 1, received 0"):
+        open_model(str(run), beam_size=0)
+
+
+def test_the_beam_of_an_export_is_fixed(export, endpoints):
+    same = open_model(str(export), beam_size=3)
+    assert same(["one two"]) == endpoints["export"](["one two"])
+    with pytest.raises(UserError, match=r"^--beam-size: expected none, as MODEL is an export with a beam of 3, receiv"):
+        open_model(str(export), beam_size=2)
+
+
+def test_the_beam_of_a_server_is_fixed(url):
+    with pytest.raises(UserError, match=r"^--beam-size: expected none, as MODEL is the URL of a served model"):
+        open_model(url, beam_size=3)
+
+
+def test_no_model(tmp_path, export, small_export):
+    for folder in (tmp_path / "nothing-here", tmp_path):
+        with pytest.raises(UserError, match=rf"received '{folder}'"):
+            open_model(str(folder))
+    with pytest.raises(UserError, match=rf"a version's own folder: give its parent, '{export}'"):
+        open_model(str(export / "1"))
+    with pytest.raises(UserError, match=r"^EXPORT: expected a version made by `nmt export`, received .*export\.json"):
+        open_model(str(small_export))
+
+
+@pytest.mark.parametrize("bad", ["http://127.0.0.1:8501", "https://127.0.0.1/v1"])
+def test_a_url_of_no_model(bad):
+    with pytest.raises(UserError, match=rf"received '{bad}'"):
+        open_model(bad)
+
+
+def test_a_url_needs_no_tensorflow(url, endpoints):
+    code = (
+        "import sys; from serving.endpoint import open_model\n"
+        "print(open_model(sys.argv[1])(['one two']))\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=True)
+    translation, modules = done.stdout.splitlines()
+    assert translation == str(endpoints["run"](["one two"]))
+    loaded = {name.partition(".")[0] for name in modules.split()}
+    assert "httpx" in loaded
+    assert not {"tensorflow", "tensorflow_text", "keras", "numpy", "models", "apache_beam"} & loaded

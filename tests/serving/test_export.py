@@ -1,0 +1,341 @@
+import base64
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from models.run import RunConfig, load_model
+from pipeline import records
+from pipeline.schema import Manifest
+from pipeline.tokenizer import Tokenizer
+from serving.export import export as make_export
+from serving.export import exported_decoding
+from serving.servable import Servable
+from serving.status import StatusError
+from serving.translator import Translator
+
+
+@pytest.fixture(scope="session")
+def plain_export(plain_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exports") / "plain"
+    make_export(str(plain_run), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def servable(export):
+    servable = Servable(export / "1")
+    yield servable
+    servable.close()
+
+
+def read_graph(version: Path):
+    saved_model = saved_model_pb2.SavedModel()
+    saved_model.ParseFromString((version / "saved_model.pb").read_bytes())
+    (meta_graph,) = saved_model.meta_graphs
+    return meta_graph
+
+
+def nodes(meta_graph):
+    """All nodes, of the graph and of its functions."""
+    library = meta_graph.graph_def.library.function
+    return [*meta_graph.graph_def.node, *(node for function in library for node in function.node_def)]
+
+
+def refused(meta_graph) -> set[str]:
+    """What TF Serving would refuse to load or to run."""
+    things = [*nodes(meta_graph), *meta_graph.graph_def.library.function]
+    found = {"_XlaMustCompile" for thing in things if thing.attr["_XlaMustCompile"].b}
+    bad = ("Xla", "PyFunc", "EagerPyFunc", "Cudnn", "Addons>")
+    return found | {node.op for node in nodes(meta_graph) if node.op.startswith(bad) or "Cudnn" in node.op}
+
+
+def compiled(x: tf.Tensor) -> tf.Tensor:
+    return tf.function(lambda x: x + 1, jit_compile=True)(x)
+
+
+def in_python(x: tf.Tensor) -> tf.Tensor:
+    return tf.ensure_shape(tf.numpy_function(lambda x: x + 1, [x], tf.float32), [None])
+
+
+def eager_python(x: tf.Tensor) -> tf.Tensor:
+    return tf.ensure_shape(tf.py_function(lambda x: x + 1, [x], tf.float32), [None])
+
+
+def sliced_by_xla(x: tf.Tensor) -> tf.Tensor:
+    from keras import ops
+
+    return ops.slice_update(x, [0], ops.ones([1]))
+
+
+def save_bad(function, folder: Path) -> Path:
+    module = tf.Module()
+    module.run = tf.function(function, input_signature=[tf.TensorSpec([None], name="x")])
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.run})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (compiled, {"_XlaMustCompile"}),
+        (in_python, {"PyFunc"}),
+        (eager_python, {"EagerPyFunc"}),
+        (sliced_by_xla, {"XlaDynamicUpdateSlice"}),
+    ],
+    ids=["compiled", "python", "eager python", "xla"],
+)
+def test_the_checks_find_what_is_bad(function, found, tmp_path):
+    assert refused(read_graph(save_bad(function, tmp_path))) == found
+
+
+def test_nothing_that_the_server_refuses(export):
+    graph = read_graph(export / "1")
+    assert "SentencepieceTokenizeOp" in {node.op for node in nodes(graph)}, "the functions were not looked into"
+    assert refused(graph) == set()
+
+
+def shape(info):
+    return [dim.size for dim in info.tensor_shape.dim]
+
+
+def test_signatures(export):
+    signatures = dict(read_graph(export / "1").signature_def)
+    del signatures["__saved_model_init_op"]
+    found = {
+        name: [
+            {alias: (tf.dtypes.as_dtype(info.dtype).name, shape(info)) for alias, info in side.items()}
+            for side in (signature.inputs, signature.outputs)
+        ]
+        for name, signature in signatures.items()
+    }
+    assert found == {
+        "serving_default": [{"text": ("string", [-1])}, {"translation": ("string", [-1])}],
+        "nbest": [{"text": ("string", [-1])}, {"translations": ("string", [-1, 3]), "scores": ("float32", [-1, 3])}],
+    }
+    for signature in signatures.values():
+        assert signature.method_name == "tensorflow/serving/predict"
+        for info in [*signature.inputs.values(), *signature.outputs.values()]:
+            assert info.WhichOneof("encoding") == "name", "neither sparse nor ragged"
+            assert not info.tensor_shape.unknown_rank
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 65])
+def test_the_first_dimension_is_the_batch(servable, sentences, count):
+    texts = np.array([text.encode() for text in sentences[:count]], object)
+    assert servable.run("serving_default", {"text": texts})["translation"].shape == (count,)
+    assert {value.shape for value in servable.run("nbest", {"text": texts}).values()} == {(count, 3)}
+
+
+@pytest.mark.parametrize("shape", [(), (2, 2)])
+def test_a_batch_of_another_rank_is_an_error(servable, shape):
+    with pytest.raises(StatusError):
+        servable.run("serving_default", {"text": np.full(shape, b"one", object)})
+
+
+def test_the_variables_are_the_parameters_and_nothing_else(export, run):
+    values = [variable.numpy() for variable in load_model(run).trainable_variables]
+    reader = tf.train.load_checkpoint(str(export / "1" / "variables" / "variables"))
+    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
+    assert len(names) == len(values)
+    for name in names:
+        np.testing.assert_array_equal(reader.get_tensor(name), values[int(name.split("/")[1])])
+    # Beside them there is the description of the objects: its length in 7 bits a byte, the length's checksum, itself.
+    description = len(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
+    (file,) = (export / "1" / "variables").glob("variables.data*")
+    overhead = -(-description.bit_length() // 7) + 4 + description
+    assert file.stat().st_size == sum(value.nbytes for value in values) + overhead
+
+
+def embedded_subwords(meta_graph) -> set[bytes]:
+    return {node.attr["model"].s for node in nodes(meta_graph) if node.op == "SentencepieceOp"}
+
+
+def test_the_subwords_of_the_data_set_are_embedded(export, run, data):
+    expected = (data / "joint.spm").read_bytes()
+    assert (run / "source.spm").read_bytes() == (run / "target.spm").read_bytes() == expected
+    assert embedded_subwords(read_graph(export / "1")) == {expected}
+
+
+def test_the_ids_are_those_of_the_records(run, data):
+    """Tokenizer and bytes as in the graph, on the raw lines, against what the Beam job has written."""
+    manifest = Manifest.read_from(data)
+    files = [str(data / shard.file) for split in manifest.splits.values() for shard in split.shards]
+    written = [
+        ids.to_list() for ids in records.parse(tf.constant(list(tf.data.TFRecordDataset(files).as_numpy_iterator())))
+    ]
+    tokenizer = Tokenizer.read(run / "source.spm", RunConfig.read_from(run).source_fingerprint)
+    sides = [(data.parent / name).read_bytes().splitlines() for name in ("source.txt", "target.txt")]
+    found = [tokenizer.tokenize(tf.constant(lines)).to_list() for lines in sides]
+    assert len(written[0]) == manifest.read == 500
+    assert sorted(zip(*written, strict=True)) == sorted(zip(*found, strict=True))
+
+
+def test_the_card_beside_the_model(export, run):
+    assert sorted(path.name for path in export.iterdir()) == ["1"]
+    card, config = json.loads((export / "1" / "export.json").read_text()), RunConfig.read_from(run)
+    assert (card["format"], card["source_fingerprint"]) == (1, config.source_fingerprint)
+    assert card["recipe"]["model"]["attention"] == "additive"
+    assert card["versions"]["tensorflow"] == tf.__version__
+    assert exported_decoding(export / "1")["beam_size"] == config.recipe.decoding.beam_size == 3
+
+
+@contextlib.contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Lets no file of this process grow beyond `size` bytes, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.slow
+def test_a_failure_leaves_nothing_and_versions_count_up(plain_run, tmp_path):
+    for name in ("2", "7", "notes", "v12", "\u0663\u0661"):
+        (tmp_path / name).mkdir()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises((tf.errors.OpError, OSError), match="File too large"), largest_file(50_000):
+        make_export(str(plain_run), str(tmp_path))
+    assert sorted(tmp_path.iterdir()) == before
+    assert make_export(str(plain_run), str(tmp_path)) == str(tmp_path / "8")
+    assert {path.name for path in (tmp_path / "8").iterdir()} >= {"saved_model.pb", "export.json", "variables"}
+    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "8"])
+
+
+@pytest.mark.slow
+def test_a_model_of_other_parts_exports(plain_export, plain_run):
+    graph = read_graph(plain_export / "1")
+    assert refused(graph) == set()
+    assert embedded_subwords(graph) == {(plain_run / f"{side}.spm").read_bytes() for side in ("source", "target")}
+    assert len(embedded_subwords(graph)) == 2
+    assert shape(graph.signature_def["nbest"].outputs["scores"]) == [-1, 1]
+
+
+# In a process of its own, without a module of this project, as the server runs a model.
+ALONE = r"""
+import base64, ctypes, importlib.abc, json, pathlib, sys
+
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in ("nmt", "pipeline", "models", "serving"):
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Refuse())
+import tensorflow as tf
+import tensorflow_text
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.python.framework import op_def_registry
+
+library = pathlib.Path(tf.__file__).parent / "libtensorflow_cc.so.2"
+ctypes.CDLL(str(library))._ZN10tensorflow21DisableXlaCompilationEv()
+
+def run(folder, signature_name, value):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], folder)
+        signature = meta_graph.signature_def[signature_name]
+        (fed,) = signature.inputs.values()
+        fetched = sorted(signature.outputs)
+        options = config_pb2.CallableOptions(feed=[fed.name], fetch=[signature.outputs[name].name for name in fetched])
+        return dict(zip(fetched, session._make_callable_from_options(options)(value)))
+
+def unregistered(folder):
+    saved_model = saved_model_pb2.SavedModel()
+    saved_model.ParseFromString((pathlib.Path(folder) / "saved_model.pb").read_bytes())
+    graph = saved_model.meta_graphs[0].graph_def
+    functions = {function.signature.name for function in graph.library.function}
+    ops = {node.op for nodes in (graph, *graph.library.function)
+           for node in (nodes.node if nodes is graph else nodes.node_def)}
+    return sorted(op for op in ops - functions if op_def_registry.get(op) is None)
+
+request = json.load(sys.stdin)
+texts = [base64.b64decode(text) for text in request["texts"]]
+answer = {}
+for name, folder in request["exports"].items():
+    best, nbest = run(folder, "serving_default", texts), run(folder, "nbest", texts[:70])
+    answer[name] = {
+        "translation": [line.decode() for line in best["translation"]],
+        "translations": [[line.decode() for line in row] for row in nbest["translations"]],
+        "scores": nbest["scores"].tolist(),
+        "unregistered": unregistered(folder),
+    }
+try:
+    answer["compiled"] = str(run(request["compiled"], "serving_default", [1.0]))
+except tf.errors.OpError as error:
+    answer["compiled"] = error.message
+answer["modules"] = sorted({name.partition(".")[0] for name in sys.modules})
+print(json.dumps(answer))
+"""
+
+
+@contextlib.contextmanager
+def moved_away(*folders: Path) -> Iterator[None]:
+    away = [folder.rename(folder.with_name(f"{folder.name}-moved")) for folder in folders]
+    try:
+        yield
+    finally:
+        for folder, elsewhere in zip(folders, away, strict=True):
+            elsewhere.rename(folder)
+
+
+@pytest.fixture(scope="module")
+def texts(sentences, hostile):
+    # The line of 10,000 words has a test of its own.
+    return [*(text.encode() for text in sentences), *(line for line in hostile if len(line) < 1_000)]
+
+
+@pytest.fixture(scope="module")
+def answer(run, data, export, plain_run, plain_export, texts, tmp_path_factory):
+    """What a fresh process says, with nothing but the exports in reach."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    request = {
+        "texts": [base64.b64encode(text).decode() for text in texts],
+        "exports": {"attention": str(export / "1"), "plain": str(plain_export / "1")},
+        "compiled": str(save_bad(compiled, folder / "compiled")),
+    }
+    with moved_away(run, data, plain_run.parent / "data", plain_run):
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", ALONE],
+            input=json.dumps(request),
+            cwd=folder,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["attention", "plain"])
+def test_an_export_stands_alone_and_translates_as_its_run(answer, run, plain_run, texts, kind):
+    translator = Translator.from_run({"attention": run, "plain": plain_run}[kind])
+    expected = [line.decode() for line in translator.translate(tf.constant(texts))["translation"].numpy()]
+    assert len(expected) > 200
+    assert answer[kind]["translation"] == expected
+    n_best = translator.nbest(tf.constant(texts[:70]))
+    assert answer[kind]["translations"] == [[line.decode() for line in row] for row in n_best["translations"].numpy()]
+    np.testing.assert_allclose(answer[kind]["scores"], n_best["scores"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_server_has_every_operation(answer):
+    assert {"tensorflow", "tensorflow_text"} <= set(answer["modules"])
+    assert not {"pipeline", "models", "serving", "sentencepiece", "apache_beam"} & set(answer["modules"])
+    assert answer["attention"]["unregistered"] == answer["plain"]["unregistered"] == []
+
+
+@pytest.mark.slow
+def test_the_fresh_process_would_have_refused_a_compiled_function(answer):
+    assert "XLA compilation disabled" in answer["compiled"]

@@ -1,0 +1,187 @@
+"""The whole way in little, by the command alone: text files to a data set, a run, an export, and a server."""
+
+import dataclasses
+import io
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import nmt
+from demo.corpus import draw_pairs
+from pipeline.schema import Manifest
+
+COMMAND = Path(sys.executable).with_name("nmt")
+LINES = [
+    b"The cook sees the dog.",
+    b"",
+    b"a\r",
+    "one\u2028two\u0085three \U0001f600".encode(),
+    b"lone\rreturn",
+    b"nul\0byte",
+    b"bad\xff\xfe\xc3bytes",
+    b"The dog sleeps. " * 200,
+    b"   ",
+    b"the same",
+    b"the same",
+] * 7
+
+pytestmark = pytest.mark.slow
+
+
+@dataclasses.dataclass(frozen=True)
+class Whole:
+    """What the verbs have left, and said."""
+
+    folder: Path
+    test_source: Path
+    test_target: Path
+    report: str
+    run: str
+    export: str
+    version: str
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Preprocesses, trains and exports, each by a process of the command."""
+    folder = tmp_path_factory.mktemp("whole")
+    for name, pairs in zip(("train", "valid", "test"), draw_pairs(1, 300, 20, 20), strict=True):
+        (folder / f"{name}.en").write_text("".join(f"{pair.english}\n" for pair in pairs))
+        (folder / f"{name}.de").write_text("".join(f"{pair.german}\n" for pair in pairs))
+
+    def command(argv: str) -> str:
+        done = subprocess.run([COMMAND, *argv.split()], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    report = command(
+        "preprocess --source train.en --target train.de --valid-source valid.en --valid-target valid.de --output data"
+        " --vocab-size 600 --exclude test.en test.de -- --direct_num_workers=1"
+    )
+    command(
+        "train attention --data data --output run --training.epochs 3 --model.encoder_units 16 --model.decoder_units 16"
+        " --model.embedding_size 12 --model.attention_units 8 --batching.size 32 --decoding.beam_size 2"
+        " --training.learning_rate 0.02 --decoding.max_length_factor 1"
+    )
+    version = command("export run --output export").strip()
+    return Whole(folder, folder / "test.en", folder / "test.de", report, f"{folder}/run", f"{folder}/export", version)
+
+
+Translate = Callable[..., list[bytes]]
+
+
+@pytest.fixture
+def translate(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Translate:
+    """`nmt translate` on lines, in this process."""
+
+    def translate(*argv: str, lines: list[bytes]) -> list[bytes]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"".join(line + b"\n" for line in lines))))
+        capfdbinary.readouterr()
+        assert nmt.main(["translate", *argv]) == 0
+        printed = capfdbinary.readouterr().out
+        assert printed.endswith(b"\n")
+        return printed.removesuffix(b"\n").split(b"\n")
+
+    return translate
+
+
+@pytest.fixture(scope="module")
+def url(whole: Whole) -> Iterator[str]:
+    """The URL that `nmt serve` prints."""
+    argv = [COMMAND, "serve", whole.export, "--port", "0", "--model-name", "little"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            line = server.stdout.readline()
+            assert line.startswith("Serving http://127.0.0.1:") and line.endswith("/v1/models/little\n")
+            yield line.split()[1]
+        finally:
+            server.send_signal(signal.SIGINT)
+            assert server.wait(60) == 0
+
+
+def test_each_stage_leaves_what_the_next_one_reads(whole: Whole) -> None:
+    manifest = Manifest.read_from(whole.folder / "data")
+    assert manifest.splits["train"].records + sum(manifest.rejected.values()) == 300
+    assert manifest.splits["valid"].records == 20
+    assert whole.report.splitlines()[0].split() == ["pairs", "read", "320"]
+    rows = [json.loads(line) for line in (Path(whole.run) / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[-1]["val_loss"] < rows[0]["val_loss"] < 7
+    config = json.loads((Path(whole.run) / "config.json").read_text())["recipe"]
+    assert (config["model"]["encoder_units"], config["model"]["attention"]) == (16, "additive")
+    assert Path(whole.folder, whole.version) == Path(whole.export, "1")
+    assert (Path(whole.export) / "1" / "saved_model.pb").exists()
+
+
+def test_run_export_and_server_translate_hostile_lines_alike(whole: Whole, url: str, translate: Translate) -> None:
+    expected = translate(whole.run, lines=LINES)
+    assert len(expected) == len(LINES) == 77
+    assert expected[:11] * 7 == expected
+    assert expected[1] == expected[8] == b"" and expected[9] == expected[10]
+    assert expected[0] and expected[7].count(b" ") > expected[0].count(b" ")
+    assert b"".join(expected).decode()
+    assert translate(whole.export, lines=LINES) == expected
+    assert translate(url, lines=LINES) == expected
+    assert translate(whole.run, lines=LINES[:1]) == expected[:1]
+
+
+@pytest.mark.parametrize("text", [b"", b"one two"])
+def test_translate_as_a_process(whole: Whole, translate: Translate, text: bytes) -> None:
+    done = subprocess.run([COMMAND, "translate", whole.export], input=text, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == (translate(whole.export, lines=[text])[0] + b"\n" if text else b"")
+    assert done.stderr == b""
+
+
+def test_evaluate(whole: Whole, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    files = ["--source", str(whole.test_source), "--target", str(whole.test_target), "--json"]
+    told = {}
+    for model in (whole.run, whole.export, url):
+        assert nmt.main(["evaluate", model, *files]) == 0
+        told[model] = json.loads(capsys.readouterr().out)
+    found = told[whole.run]
+    assert found.keys() == {"bleu", "bleu_signature", "chrf", "chrf_signature", "sentences", "seconds", "decoding"}
+    assert found["sentences"] == 20 and 0 < found["chrf"] < 100
+    assert found["decoding"]["beam_size"] == 2
+    for other in told.values():
+        assert [other[name] for name in ("bleu", "chrf", "sentences")] == [
+            found[name] for name in ("bleu", "chrf", "sentences")
+        ]
+    assert nmt.main(["evaluate", whole.run, *files, "--beam-size", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["decoding"]["beam_size"] == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "argv", "text", "message"),
+    [
+        (
+            "export",
+            ["--beam-size", "3"],
+            b"one\n",
+            "--beam-size: expected none, as MODEL is an export with a beam of 2",
+        ),
+        ("run", [], b"a " * 100_001, "text: expected at most 100000 pieces, received more; divide the text"),
+        ("export", [], b"a " * 100_001, "text: expected at most 100000 pieces, received more; divide the text"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    whole: Whole,
+    model: str,
+    argv: list[str],
+    text: bytes,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert nmt.main(["translate", getattr(whole, model), *argv]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = [line for line in printed.err.splitlines() if line.startswith("nmt: error: ")]
+    assert message in line and printed.err.endswith(f"{line}\n")
