@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
+from tqdm import tqdm
 
 import nmt
 from demo.analysis import Row, by_length, by_phenomenon, score, table
@@ -15,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.lines import read_lines
 from serving.client import Client
 
-SHOWN = 3
+SHOWN, AT_ONCE = 3, 64
 
 
 def run_demo(output: str, pairs: int = 20_000, overrides: Sequence[str] = ()) -> None:
@@ -106,7 +107,8 @@ def _serve(corpus: Path, export: str) -> None:
         print(f"$ nmt serve {export} --port {port}\n$ curl --data {shlex.quote(body)} {url}:predict")
         print(httpx.post(f"{url}:predict", content=body).raise_for_status().text)
         with Client(url) as client:
-            hypotheses = client.translate(sources)
+            chunks = tqdm(range(0, len(sources), AT_ONCE), desc="translate the test set", unit="request")
+            hypotheses = [text for first in chunks for text in client.translate(sources[first : first + AT_ONCE])]
     print("\nThe test set, translated by the service:\n")
     print(table("length in words", by_length(sources, references, hypotheses)), end="\n\n")
     print(table("phenomenon", by_phenomenon(read_phenomena(corpus), references, hypotheses)), end="\n\n")

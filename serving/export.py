@@ -10,6 +10,7 @@ import tensorflow as tf
 from models.run import RunConfig
 from pipeline.errors import UserError
 from pipeline.files import write_beside
+from serving.servable import version_folders
 from serving.translator import Translator
 
 EXPORT_FILE = "export.json"
@@ -30,8 +31,7 @@ def export(run: str, output: str) -> str:
         UserError: The run is not whole.
     """
     config, translator = RunConfig.read_from(run), Translator.from_run(run)
-    taken = [int(path.name) for path in Path(output).glob("*") if path.name.isascii() and path.name.isdecimal()]
-    version = Path(output) / str(max(taken, default=0) + 1)
+    version = Path(output) / str(max(version_folders(output), default=0) + 1)
     card = {
         "format": FORMAT,
         "source_fingerprint": config.source_fingerprint,

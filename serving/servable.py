@@ -17,6 +17,11 @@ from serving.status import Code, StatusError, invalid_argument
 _log = logging.getLogger(__name__)
 
 
+def version_folders(export: str | Path) -> dict[int, Path]:
+    """The folders EXPORT/<version>, finished or not, by version: a name of ASCII digits alone."""
+    return {int(path.name): path for path in Path(export).glob("*") if path.name.isascii() and path.name.isdecimal()}
+
+
 def newest_version(export: str | Path) -> Path:
     """The folder EXPORT/<version> with the highest number that holds a SavedModel.
 
@@ -24,11 +29,7 @@ def newest_version(export: str | Path) -> Path:
         UserError: There is none.
     """
     folder = Path(export)
-    versions = {
-        int(path.parent.name): path.parent
-        for path in folder.glob("*/saved_model.pb")
-        if path.parent.name.isascii() and path.parent.name.isdecimal()
-    }
+    versions = {number: path for number, path in version_folders(folder).items() if (path / "saved_model.pb").exists()}
     if versions:
         return versions[max(versions)]
     if (folder / "saved_model.pb").exists():

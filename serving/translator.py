@@ -74,6 +74,8 @@ class Translator(tf.Module):
 
     def _translate(self, texts: tf.Tensor, n_best: int) -> tuple[tf.Tensor, tf.Tensor]:
         """The best `n_best` translations and their scores, `(batch, n_best)`."""
+        # TF Serving does not hold a request to the signature's shape.
+        texts = tf.ensure_shape(texts, [None])
         blank = tf.strings.regex_full_match(texts, r"\s*")
         ids = self.source.tokenize(tf.where(blank, "", texts))
         limit = self.decoding.max_text_pieces

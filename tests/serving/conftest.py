@@ -42,7 +42,7 @@ def make_data(folder: Path, joint_vocabulary: bool) -> Path:
             (source,),
             (target,),
             str(output),
-            vocab_size=400,
+            vocab_size=460,
             joint_vocabulary=joint_vocabulary,
             valid_share=0.1,
             shards=2,

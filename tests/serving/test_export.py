@@ -20,7 +20,7 @@ from pipeline.tokenizer import Tokenizer
 from serving.export import export as make_export
 from serving.export import exported_decoding
 from serving.servable import Servable
-from serving.status import StatusError
+from serving.status import Code, StatusError
 from serving.translator import Translator
 
 
@@ -138,8 +138,10 @@ def test_the_first_dimension_is_the_batch(servable, sentences, count):
 
 @pytest.mark.parametrize("shape", [(), (2, 2)])
 def test_a_batch_of_another_rank_is_an_error(servable, shape):
-    with pytest.raises(StatusError):
-        servable.run("serving_default", {"text": np.full(shape, b"one", object)})
+    for name in ("serving_default", "nbest"):
+        with pytest.raises(StatusError, match="is not compatible with expected shape") as caught:
+            servable.run(name, {"text": np.full(shape, b"one", object)})
+        assert caught.value.code == Code.INVALID_ARGUMENT
 
 
 def test_the_variables_are_the_parameters_and_nothing_else(export, run):
@@ -232,6 +234,7 @@ class Refuse(importlib.abc.MetaPathFinder):
             raise ImportError(name)
 
 sys.meta_path.insert(0, Refuse())
+import numpy as np
 import tensorflow as tf
 import tensorflow_text
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
@@ -259,7 +262,8 @@ def unregistered(folder):
     return sorted(op for op in ops - functions if op_def_registry.get(op) is None)
 
 request = json.load(sys.stdin)
-texts = [base64.b64decode(text) for text in request["texts"]]
+# As objects, since an array of bytes loses a NUL at the end.
+texts = np.array([base64.b64decode(text) for text in request["texts"]], object)
 answer = {}
 for name, folder in request["exports"].items():
     best, nbest = run(folder, "serving_default", texts), run(folder, "nbest", texts[:70])
@@ -270,7 +274,7 @@ for name, folder in request["exports"].items():
         "unregistered": unregistered(folder),
     }
 try:
-    answer["compiled"] = str(run(request["compiled"], "serving_default", [1.0]))
+    answer["compiled"] = str(run(request["compiled"], "serving_default", np.ones([1], np.float32)))
 except tf.errors.OpError as error:
     answer["compiled"] = error.message
 answer["modules"] = sorted({name.partition(".")[0] for name in sys.modules})

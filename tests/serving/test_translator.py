@@ -34,8 +34,9 @@ def alone(translator, sentences):
 def test_translations_differ_as_their_sources_do(alone, sentences):
     # Else the tests of order below would show nothing.
     assert len(set(alone)) > 90
-    words = sum(len(text.split()) for text in sentences[:129])
-    assert 0.5 * words < sum(len(text.split()) for text in alone) < 2 * words
+    short = [(text, line) for text, line in zip(sentences, alone, strict=False) if len(text.split()) <= 6]
+    equally_long = sum(len(text.split()) == len(line.split()) for text, line in short)
+    assert equally_long > 0.8 * len(short)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 63, 64, 65, 128, 129])
@@ -102,7 +103,7 @@ def test_hostile_lines_keep_order_and_number(translator, hostile, sentences):
     alone = [translate(translator, [line])[0] for line in hostile]
     assert translate(translator, hostile) == alone
     assert [line for line, text in zip(alone, hostile, strict=True) if not text.strip(b" \t\r")] == [""] * 4
-    assert len(alone[3].split()) > 2_000
+    assert len(alone[3].split()) >= 10_000 // 39, "a part of the long line is missing"
     mixed = [line for pair in zip(hostile, sentences, strict=False) for line in pair]
     assert translate(translator, mixed)[::2] == alone
 
