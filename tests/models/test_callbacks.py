@@ -26,6 +26,13 @@ def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(tmp_path, loss
     assert message.endswith(f"(last good checkpoint: {tmp_path / 'checkpoint.npz'} holds epoch 4)")
 
 
+def test_a_validation_loss_that_is_not_finite(tmp_path):
+    callback = FiniteLoss(tmp_path, Progress(epoch=4))
+    callback.on_epoch_end(4, {"loss": 1.0, "val_loss": 1.5})
+    with pytest.raises(UserError, match=r"received nan in the validation of epoch 5; .* holds epoch 4\)$"):
+        callback.on_epoch_end(4, {"loss": 1.0, "val_loss": math.nan})
+
+
 def test_a_loss_that_is_not_finite_in_the_first_epoch(tmp_path):
     with pytest.raises(UserError, match=r"\(last good checkpoint: there is none yet\)$"):
         FiniteLoss(tmp_path, Progress()).on_train_batch_end(0, {"loss": math.nan})

@@ -44,6 +44,7 @@ MISTAKES = [
     ("training.label_smoothing", -0.1),
     ("training.warmup_steps", -1),
     ("training.seed", -1),
+    ("training.seed", 2**32),
     ("training.patience", -1),
     ("decoding.beam_size", 0),
     ("decoding.max_length_offset", 0),

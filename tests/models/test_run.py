@@ -46,6 +46,13 @@ def test_another_format(tmp_path):
         RunConfig.read_from(tmp_path)
 
 
+@pytest.mark.parametrize(("text", "message"), [("{", "a damaged file"), ("[1]", "expected a run of format 1")])
+def test_damaged_settings(tmp_path, text, message):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=rf"^RUN: .*{message}.*train anew$"):
+        RunConfig.read_from(tmp_path)
+
+
 def test_the_model_comes_back(tmp_path, make_model, make_batch):
     with pytest.raises(UserError, match=r"^RUN: expected a run with a finished epoch, received .*best\.keras"):
         load_model(tmp_path)

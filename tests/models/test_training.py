@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -186,6 +187,23 @@ def test_no_data_set(tmp_path):
     with pytest.raises(UserError, match=r"^--data: expected the folder of a data set"):
         train(TINY, str(tmp_path), str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_refused_leaves_no_run(data, tmp_path):
+    with pytest.raises(UserError, match=r"leave none"):
+        train(changed("batching", max_source_length=1), data, str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_resuming_on_other_data(whole_run, data, tmp_path):
+    other = shutil.copytree(data, tmp_path / "data")
+    manifest = Manifest.read_from(other)
+    train_split = manifest.splits[TRAIN]
+    shard = dataclasses.replace(train_split.shards[0], sha256=records.file_sha256(other / VALID), file=VALID)
+    splits = {**manifest.splits, TRAIN: dataclasses.replace(train_split, shards=(shard,))}
+    dataclasses.replace(manifest, splits=splits).write(other)
+    with pytest.raises(UserError, match=r"^--resume: expected the settings and the data set of .*config\.json"):
+        train(TINY, str(other), str(whole_run), resume=True)
 
 
 @pytest.mark.slow

@@ -75,8 +75,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a model with attention that has learned the toy language fairly well."""
-    return make_run(data, tmp_path_factory.mktemp("runs") / "attention", epochs=6, beam_size=3)
+    """A run of a model with attention that has learned the toy language."""
+    return make_run(data, tmp_path_factory.mktemp("runs") / "attention", epochs=10, beam_size=3)
 
 
 @pytest.fixture(scope="session")
