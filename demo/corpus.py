@@ -11,11 +11,10 @@ from demo.grammar import Grammar, Pair
 from pipeline.files import write_beside
 from pipeline.filters import DUPLICATE, EMPTY_SIDE, LEAKED, LENGTH_RATIO
 
-# Shares of the training lines, of the drawn pairs, and of the test pairs. Long sentences are rare enough in training
-# to keep its mean below ten words, and frequent enough in the test set for a score of their own.
+# Shares of the training lines, and of each part's pairs: sentences of 25 words and more are rare enough to keep the
+# mean below ten words, and frequent enough in the test set for a score of their own.
 DIRT = 0.02
-LONG_IN_TRAINING = 0.035
-LONG_IN_TEST = 0.12
+LONG = 0.06
 # One combination of verb and noun in so many is kept for validation and test.
 HELD_OUT = 16
 RATIO = 4
@@ -56,7 +55,7 @@ def draw_pairs(seed: int, pairs: int, valid: int, test: int) -> tuple[list[Pair]
         seed: The same seed gives the same pairs.
         pairs: Number of training pairs.
         valid: Number of validation pairs.
-        test: Number of test pairs, `LONG_IN_TEST` of them of 25 words and more.
+        test: Number of test pairs, `LONG` of them of 25 words and more.
 
     Returns:
         Training, validation and test pairs.
@@ -67,8 +66,8 @@ def draw_pairs(seed: int, pairs: int, valid: int, test: int) -> tuple[list[Pair]
     held_out_memo: dict[tuple[str, str], bool] = {}
     train: list[Pair] = []
     pool: dict[bool, list[Pair]] = {True: [], False: []}
-    longs = round(LONG_IN_TEST * test)
-    wanted = {True: longs + round(LONG_IN_TRAINING * valid), False: 0}
+    longs = round(LONG * test)
+    wanted = {True: longs + round(LONG * valid), False: 0}
     wanted[False] = test + valid - wanted[True]
 
     def draw(is_long: bool) -> None:
@@ -85,7 +84,7 @@ def draw_pairs(seed: int, pairs: int, valid: int, test: int) -> tuple[list[Pair]
             train.append(pair)
 
     while len(train) < pairs:
-        draw(rng.random() < LONG_IN_TRAINING)
+        draw(rng.random() < LONG)
     names = frozenset().union(*(pair.names for pair in train))
     german = {pair.german for pair in train}
     chosen: dict[bool, list[Pair]] = {}

@@ -95,7 +95,7 @@ def test_lengths(drawn):
         words = [pair.words[side] for pair in train]
         assert min(words) >= 4 and max(words) <= 40
         assert sum(words) / len(words) <= 10
-    assert sum(pair.words[0] >= 25 for pair in test) == 12
+    assert sum(pair.words[0] >= 25 for pair in test) == 6
 
 
 def test_another_seed_gives_another_corpus(drawn):
