@@ -53,7 +53,7 @@ def test_without_attention_long_sentences_are_at_least_20_bleu_worse(tmp_path):
         "plain": ["--model.attention=none", "--model.encoder=unidirectional"],
     }.items():
         run = str(tmp_path / name)
-        overrides = ["--training.epochs=3", "--decoding.beam_size=1", *options]
+        overrides = ["--training.epochs=2", "--decoding.beam_size=1", *options]
         assert main(["train", "demo", f"--data={tmp_path / 'data'}", f"--output={run}", *overrides]) == 0
         *_, longest = by_length(sources, references, open_model(run)(sources))
         assert longest.name == "25+"
