@@ -168,7 +168,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after `nmt`; by default those of the process.
 
     Returns:
-        The exit status: 0, or 2 for a user's mistake, 130 for an interrupt, 141 for a reader that went away.
+        The exit status: 0, or 2 for a mistake of the user or a failure of a file, 130 for an interrupt, 141 for a
+        reader that went away.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -176,14 +177,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(argv)
         sys.stdout.flush()
-    except UserError as error:
-        print("nmt: error:", " ".join(str(error).splitlines()), file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    # A folder that may not be written, a full disk: told by the system in its own words.
+    except (UserError, OSError) as error:
+        print("nmt: error:", " ".join(str(error).splitlines()), file=sys.stderr)
+        return 2
     return 0
 
 

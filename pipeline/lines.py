@@ -1,11 +1,34 @@
 r"""Text files as lines: divided at `\n` alone, plain or gzip."""
 
 import codecs
+import contextlib
 import gzip
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from pipeline.errors import UserError
+
 _GZIP_MAGIC = b"\x1f\x8b"
+
+
+@contextlib.contextmanager
+def readable(option: str, path: str) -> Iterator[None]:
+    """Turns the failures of reading a file into a user's mistake.
+
+    Args:
+        option: What named the file, such as `--source`.
+        path: The file that the block reads.
+
+    Raises:
+        UserError: The file is missing, may not be read, or is a damaged gzip file.
+    """
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(
+            f"{option}: expected a readable text or gzip file, received {path!r} ({error}); give another file"
+        ) from None
 
 
 def open_text(path: str) -> BinaryIO:

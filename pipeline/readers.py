@@ -1,13 +1,12 @@
 """Line-aligned text files, plain or gzip, as pairs of lines."""
 
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import apache_beam as beam
 
 from pipeline.errors import UserError
-from pipeline.lines import open_text, read_lines
+from pipeline.lines import open_text, read_lines, readable
 
 _BLOCK = 1 << 20
 
@@ -47,15 +46,10 @@ def count_lines(option: str, path: str) -> int:
         UserError: The file cannot be read to its end.
     """
     count, last = 0, b"\n"
-    try:
-        with open_text(path) as file:
-            while block := file.read(_BLOCK):
-                count += block.count(b"\n")
-                last = block[-1:]
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(
-            f"--{option}: expected a readable text or gzip file, received {path!r} ({error}); give another file"
-        ) from None
+    with readable(f"--{option}", path), open_text(path) as file:
+        while block := file.read(_BLOCK):
+            count += block.count(b"\n")
+            last = block[-1:]
     return count + (last != b"\n")
 
 

@@ -10,6 +10,8 @@ import httpx
 
 from pipeline.errors import UserError
 
+CONNECT_TIMEOUT = 10.0
+
 # Nothing came back, so the request may be sent again; translating twice does no harm.
 _LOST = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 
@@ -38,7 +40,7 @@ class Client:
 
         Args:
             url: The model's URL, such as `http://127.0.0.1:8501/v1/models/nmt`; `/versions/3` may follow.
-            timeout: Seconds to wait for a connection, and for each answer.
+            timeout: Seconds to wait for each answer, and for a connection if they are fewer than 10.
             retries: How often a request is sent again after a 503 or a lost connection.
             backoff: Seconds before it is sent again for the first time; they double each time, and each time chance
                 takes away up to half of them, so that clients refused together do not come back together.
@@ -59,7 +61,7 @@ class Client:
         self._backoff = backoff
         self._batch_size = batch_size
         self._signature_name = signature_name
-        self._http = httpx.Client(timeout=timeout)
+        self._http = httpx.Client(timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)))
 
     def __enter__(self) -> "Client":
         return self

@@ -10,6 +10,9 @@ from models.run import CONFIG_FILE
 from pipeline.errors import UserError
 from serving.client import Client
 
+# Seconds for one request of long texts: who waits for lines on stdout would only ask again.
+ANSWER_TIMEOUT = 3600.0
+
 Translate = Callable[[Sequence[str]], list[str]]
 
 
@@ -44,7 +47,7 @@ def open_model(model: str, beam_size: int | None = None) -> Endpoint:
     if model.startswith(("http://", "https://")):
         if beam_size is not None:
             raise _fixed(beam_size, "the URL of a served model, whose beam is fixed at export")
-        return Endpoint(Client(model).translate, {"url": model})
+        return Endpoint(Client(model, timeout=ANSWER_TIMEOUT).translate, {"url": model})
     if (Path(model) / CONFIG_FILE).exists():
         return _open_run(model, beam_size)
     return _open_export(model, beam_size)

@@ -2,14 +2,13 @@
 
 import dataclasses
 import time
-import zlib
 from typing import Any
 
 from sacrebleu.metrics import BLEU, CHRF
 from tqdm import tqdm
 
 from pipeline.errors import UserError
-from pipeline.lines import read_lines
+from pipeline.lines import read_lines, readable
 from serving.endpoint import open_model
 
 SENTENCES_AT_ONCE = 512
@@ -69,12 +68,8 @@ def evaluate(model: str, source: str, target: str, beam_size: int | None = None)
 
 
 def _lines(option: str, path: str) -> list[str]:
-    try:
+    with readable(option, path):
         return [line.decode(errors="replace") for line in read_lines(path)]
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(
-            f"{option}: expected a readable text or gzip file, received {path!r} ({error}); give another file"
-        ) from None
 
 
 def score(hypotheses: list[str], references: list[str], seconds: float, decoding: dict[str, Any]) -> Evaluation:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import tensorflow as tf
+from tqdm import tqdm
 
 from models.run import RunConfig
 from pipeline.errors import UserError
@@ -39,9 +40,13 @@ def export(run: str, output: str) -> str:
         "recipe": dataclasses.asdict(config.recipe),
         "versions": {name: importlib.metadata.version(name) for name in ("tensorflow", "tensorflow-text", "keras")},
     }
+    signatures = {"serving_default": translator.translate, "nbest": translator.nbest}
+    for signature in tqdm(signatures.values(), desc="trace", unit="signature", disable=None):
+        signature.get_concrete_function()
     with write_beside(version) as folder:
-        signatures = {"serving_default": translator.translate, "nbest": translator.nbest}
-        tf.saved_model.save(translator, str(folder), signatures=signatures)
+        # Without gradients, which a service has no use for and which are functions of the graph, too.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(translator, str(folder), signatures=signatures, options=options)
         (folder / EXPORT_FILE).write_text(json.dumps(card, indent=2) + "\n")
     return str(version)
 

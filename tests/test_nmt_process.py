@@ -28,6 +28,7 @@ def run(*argv: str, text: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         ("preprocess --source {0}/one --target {0}/two --output {0}/data", "2"),
         ("train plain --data {0}/none --output {0}/run", "manifest.json"),
         ("translate {0}/none", "none"),
+        ("preprocess --source {0}/one --target {0}/one --output {0}/one/data", "File exists: '{0}/one'"),
     ],
 )
 def test_a_mistake_that_a_stage_finds_is_one_line(argv: str, message: str, tmp_path: Path) -> None:
@@ -37,7 +38,7 @@ def test_a_mistake_that_a_stage_finds_is_one_line(argv: str, message: str, tmp_p
     assert done.returncode == 2
     assert done.stdout == b""
     last = done.stderr.decode().splitlines()[-1]
-    assert last.startswith("nmt: error: ") and message in last
+    assert last.startswith("nmt: error: ") and message.format(tmp_path) in last
     assert b"Traceback" not in done.stderr
 
 
