@@ -65,8 +65,12 @@ def additive_read(weights: AdditiveWeights, memory: Memory, state: Any) -> Readi
 
 def additive_read_gradient(
     weights: AdditiveWeights, memory: Memory, reading: Reading, d_context: Any
-) -> tuple[Any, Any, Any]:
+) -> tuple[Any, Any, Any, Any]:
     """The part of `additive_read`'s gradient that the backward loop needs, for n = 1.
+
+    With hidden = tanh(keys + query), the gradient of what the tanh is applied to is d_scores v (1 - hidden^2). It is
+    summed over the source for the query, where d_scores adds up to 0, as any softmax's does, and over the steps for the
+    keys, where v is the same in all: so the loop need only see d_scores hidden^2, and adds the rest once, after it.
 
     Args:
         weights: W and v.
@@ -75,15 +79,22 @@ def additive_read_gradient(
         d_context: Gradient of its context, `(batch, 1, encoder_units)`.
 
     Returns:
-        Gradients of the query, of v, and of the keys.
+        Gradients of the query, of v, and of the scores, `(src_len, batch, 1)`; and d_scores hidden^2,
+        `(src_len, batch, attention_units)`: see `keys_gradient`.
     """
     d_distribution = ops.matmul(d_context, ops.swapaxes(memory.values, 1, 2))
     mean = ops.sum(reading.weights * d_distribution, axis=-1, keepdims=True)
     d_scores = ops.transpose(reading.weights * (d_distribution - mean), (2, 0, 1))
     hidden = ops.tanh(memory.keys + reading.query[:, 0])
     d_score_kernel = linear_gradient(d_scores, hidden)[0]
-    d_keys = d_scores * (weights.score_kernel * (1 - ops.square(hidden)))
-    return ops.sum(d_keys, axis=0)[:, None], d_score_kernel, d_keys
+    curved = d_scores * ops.square(hidden)
+    d_query = -weights.score_kernel * ops.sum(curved, axis=0)
+    return d_query[:, None], d_score_kernel, d_scores, curved
+
+
+def keys_gradient(weights: AdditiveWeights, d_scores: Any, curved: Any) -> Any:
+    """Gradient of the keys, from the sums over all steps of what `additive_read_gradient` returns last."""
+    return weights.score_kernel * (d_scores - curved)
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")

@@ -25,7 +25,7 @@ class Cell(Protocol):
     def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
         """One step: the new state, and what `gradient` needs kept."""
 
-    def gradient(self, kept: tuple[Any, ...], previous: State, state: State, d_state: State) -> tuple[Any, Any, State]:
+    def gradient(self, kept: tuple[Any, ...], previous: State, d_state: State) -> tuple[Any, Any, State]:
         """Gradients of `projected`, of `recurrent`, and of the part of `previous` not reached through `recurrent`."""
 
 
@@ -41,11 +41,12 @@ class SimpleCell:
 
     def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
         """See `Cell`."""
-        return (ops.tanh(projected + recurrent),), ()
+        h = ops.tanh(projected + recurrent)
+        return (h,), (h,)
 
-    def gradient(self, kept: tuple[Any, ...], previous: State, state: State, d_state: State) -> tuple[Any, Any, State]:
+    def gradient(self, kept: tuple[Any, ...], previous: State, d_state: State) -> tuple[Any, Any, State]:
         """See `Cell`."""
-        d_sum = d_state[0] * (1 - ops.square(state[0]))
+        d_sum = d_state[0] * (1 - ops.square(kept[0]))
         return d_sum, d_sum, (ops.zeros_like(d_sum),)
 
 
@@ -71,14 +72,13 @@ class LSTMCell:
         i, f, o = ops.split(gates, 3, axis=-1)
         g = ops.tanh(total[..., 3 * units :])
         c = f * state[1] + i * g
-        return (o * ops.tanh(c), c), (gates, g)
+        tanh_c = ops.tanh(c)
+        return (o * tanh_c, c), (gates, i, f, o, g, tanh_c)
 
-    def gradient(self, kept: tuple[Any, ...], previous: State, state: State, d_state: State) -> tuple[Any, Any, State]:
+    def gradient(self, kept: tuple[Any, ...], previous: State, d_state: State) -> tuple[Any, Any, State]:
         """See `Cell`."""
-        gates, g = kept
-        i, f, o = ops.split(gates, 3, axis=-1)
+        gates, i, f, o, g, tanh_c = kept
         d_h, d_c = d_state
-        tanh_c = ops.tanh(state[1])
         d_c = d_c + d_h * o * (1 - ops.square(tanh_c))
         d_gates = ops.concatenate([d_c * g, d_c * previous[1], d_h * tanh_c], axis=-1) * gates * (1 - gates)
         d_total = ops.concatenate([d_gates, d_c * i * (1 - ops.square(g))], axis=-1)
@@ -105,12 +105,11 @@ class GRUCell:
         r, z = ops.split(gates, 2, axis=-1)
         recurrent_n = recurrent[..., 2 * units :]
         n = ops.tanh(projected[..., 2 * units :] + r * recurrent_n)
-        return (n + z * (state[0] - n),), (gates, n, recurrent_n)
+        return (n + z * (state[0] - n),), (gates, r, z, n, recurrent_n)
 
-    def gradient(self, kept: tuple[Any, ...], previous: State, state: State, d_state: State) -> tuple[Any, Any, State]:
+    def gradient(self, kept: tuple[Any, ...], previous: State, d_state: State) -> tuple[Any, Any, State]:
         """See `Cell`."""
-        gates, n, recurrent_n = kept
-        r, z = ops.split(gates, 2, axis=-1)
+        gates, r, z, n, recurrent_n = kept
         d_h = d_state[0]
         d_n = d_h * (1 - z) * (1 - ops.square(n))
         d_gates = ops.concatenate([d_n * recurrent_n, d_h * (previous[0] - n)], axis=-1) * gates * (1 - gates)

@@ -8,23 +8,33 @@ from keras import ops, tree
 
 
 def scan(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, reverse: bool = False) -> tuple[Any, Any]:
-    """Runs `step(carry, xs[t]) -> (carry, ys[t])` over the first axis of every tensor of `xs`.
+    """Runs `step(carry, xs[t]) -> (carry, ys[t])` over the steps of every sequence of `xs`.
 
     `keras.ops.scan` on TensorFlow stacks every slot of the carry and takes no other outputs; a gradient needs sums that
-    are carried and not stacked, so TensorFlow has a loop of its own here.
+    are carried and not stacked, and rows that are only read again one by one, so TensorFlow has a loop of its own here.
 
     Args:
         step: The body.
         carry: Its first carry, any structure of tensors.
-        xs: A structure of tensors `(steps, ...)`, at least one of them, steps at least 1.
+        xs: A structure of tensors `(steps, ...)` and of another scan's outputs, at least one, steps at least 1.
         reverse: Whether to run from the last step to the first; the outputs keep the order of `xs`.
 
     Returns:
-        The last carry, and the outputs, each `(steps, ...)`.
+        The last carry, and the outputs: sequences for another scan, or for `stack`.
     """
     if keras.backend.backend() == "tensorflow":
         return _scan_tensorflow(step, carry, xs, reverse)
     return ops.scan(step, carry, xs, reverse=reverse)
+
+
+def stack(sequences: Any) -> Any:
+    """Makes tensors `(steps, ...)` of the outputs of `scan`."""
+    return tree.map_structure(lambda rows: rows.stack() if _is_tensor_array(rows) else rows, sequences)
+
+
+def _is_tensor_array(rows: Any) -> bool:
+    # Of TensorFlow alone, which the other backends do not load.
+    return hasattr(rows, "stack") and hasattr(rows, "read")
 
 
 def _scan_tensorflow(
@@ -32,20 +42,24 @@ def _scan_tensorflow(
 ) -> tuple[Any, Any]:
     import tensorflow as tf
 
-    steps = tf.shape(tree.flatten(xs)[0])[0]
-    rows = tree.map_structure(lambda x: tf.TensorArray(x.dtype, steps, element_shape=x.shape[1:]).unstack(x), xs)
+    first_rows = tree.flatten(xs)[0]
+    steps = first_rows.size() if _is_tensor_array(first_rows) else tf.shape(first_rows)[0]
+
+    def array(y: Any) -> Any:
+        return tf.TensorArray(y.dtype, steps, element_shape=y.shape, clear_after_read=False)
 
     def run(i: Any, carry: Any, outputs: Any) -> tuple[Any, Any, Any]:
         at = steps - 1 - i if reverse else i
-        carry, ys = step(carry, tree.map_structure(lambda row: row.read(at), rows))
-        if outputs is None:
-            outputs = tree.map_structure(lambda y: tf.TensorArray(y.dtype, steps, element_shape=y.shape), ys)
+        # A row of a tensor is a view of it, and one of an array is as it was written: neither is a copy.
+        row = tree.map_structure(lambda rows: rows.read(at) if _is_tensor_array(rows) else rows[at], xs)
+        carry, ys = step(carry, row)
+        outputs = tree.map_structure(array, ys) if outputs is None else outputs
         return i + 1, carry, tree.map_structure(lambda output, y: output.write(at, y), outputs, ys)
 
     # The first step stands before the loop, so that the loop knows the outputs' shapes.
     first = run(tf.constant(0), carry, None)
     _, carry, outputs = tf.while_loop(lambda i, *_: i < steps, run, first, parallel_iterations=1)
-    return carry, tree.map_structure(lambda output: output.stack(), outputs)
+    return carry, outputs
 
 
 def with_gradient(function: Callable[..., tuple[Any, Callable[[Any], tuple[Any, ...]]]]) -> Callable[..., Any]:

@@ -34,11 +34,14 @@ def token_cross_entropy(logits: Any, target_ids: Any, label_smoothing: float) ->
 
         def backward(d_losses: Any) -> tuple[Any, None]:
             d_losses = d_losses[:, None]
-            scale, shift = d_losses / total, d_losses * (label_smoothing / logits.shape[-1])
-            at_truth = ops.exp(truth - highest) * scale - shift - d_losses * (1 - label_smoothing)
+            d_logits = exponents * (d_losses / total)
+            at_truth = ops.exp(truth - highest) * (d_losses / total) - d_losses * (1 - label_smoothing)
+            if label_smoothing:
+                shift = d_losses * (label_smoothing / logits.shape[-1])
+                d_logits, at_truth = d_logits - shift, at_truth - shift
             rows = ops.arange(ops.shape(target_ids)[0], dtype=target_ids.dtype)
             indices = ops.stack([rows, target_ids], axis=1)
-            return ops.scatter_update(exponents * scale - shift, indices, at_truth[:, 0]), None
+            return ops.scatter_update(d_logits, indices, at_truth[:, 0]), None
 
         return losses[:, 0], backward
 

@@ -9,9 +9,17 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
-from models.attention import AdditiveAttention, AdditiveWeights, Memory, Reading, additive_read, additive_read_gradient
+from models.attention import (
+    AdditiveAttention,
+    AdditiveWeights,
+    Memory,
+    Reading,
+    additive_read,
+    additive_read_gradient,
+    keys_gradient,
+)
 from models.cells import CELLS, Cell, State
-from models.loops import linear, linear_gradient, scan, with_gradient
+from models.loops import linear, linear_gradient, scan, stack, with_gradient
 
 
 class Weights(NamedTuple):
@@ -70,22 +78,17 @@ def unroll(cell: Cell, weights: Weights, memory: Memory | tuple[()], projected: 
     """
 
     def forward(weights: Weights, memory: Memory | tuple[()], projected: Any, initial: State) -> tuple[Any, Any]:
-        def run(state: State, projected: Any) -> tuple[State, Any]:
-            state, reading, kept = step(cell, weights, memory, projected, state)
-            return state, (state, reading, kept)
+        def run(before: State, projected: Any) -> tuple[State, Any]:
+            state, reading, kept = step(cell, weights, memory, projected, before)
+            return state, (state, before, reading, kept)
 
-        _, (states, readings, kept) = scan(run, initial, projected)
-        contexts = readings.context if memory else ()
+        _, (states, *rows) = scan(run, initial, projected)
 
         def backward(d_outputs: Any) -> tuple[Any, ...]:
-            d_states, d_contexts = d_outputs
-            before = tuple(
-                ops.concatenate([first[None], part[:-1]]) for first, part in zip(initial, states, strict=True)
-            )
-            xs = (d_states, d_contexts, before, states, readings, kept)
-            return _unroll_gradient(cell, weights, memory, initial, xs)
+            return _unroll_gradient(cell, weights, memory, initial, (*d_outputs, *rows))
 
-        return (states, contexts), backward
+        readings = rows[1]
+        return (stack(states), stack(readings.context) if memory else ()), backward
 
     return with_gradient(forward)(weights, memory, projected, state)
 
@@ -98,9 +101,9 @@ def _unroll_gradient(cell: Cell, weights: Weights, memory: Memory | tuple[()], i
 
     def run(carry: Any, xs: Any) -> tuple[Any, Any]:
         d_state, sums = carry
-        d_states, d_contexts, before, after, reading, kept = xs
+        d_states, d_contexts, before, reading, kept = xs
         d_state = tuple(map(ops.add, d_state, d_states))
-        d_projected, d_recurrent, d_state = cell.gradient(kept, before, after, d_state)
+        d_projected, d_recurrent, d_state = cell.gradient(kept, before, d_state)
         d_h = d_state[0] + linear(d_recurrent, recurrent_back)
         d_context, d_query = (), ()
         if memory:
@@ -112,22 +115,27 @@ def _unroll_gradient(cell: Cell, weights: Weights, memory: Memory | tuple[()], i
         d_recurrent = () if d_recurrent is d_projected else d_recurrent
         return ((d_h, *d_state[1:]), sums), (d_projected, d_recurrent, d_context, d_query)
 
-    sums = (ops.zeros_like(weights.attention.score_kernel), ops.zeros_like(memory.keys)) if memory else ()
+    sums = ()
+    if memory:
+        sums = tuple(map(ops.zeros_like, (weights.attention.score_kernel, memory.keys[..., :1], memory.keys)))
     d_state = tree.map_structure(ops.zeros_like, initial)
-    (d_initial, sums), (d_projected, d_recurrent, d_contexts, d_queries) = scan(run, (d_state, sums), xs, reverse=True)
+    (d_initial, sums), d_rows = scan(run, (d_state, sums), xs, reverse=True)
 
-    _, _, before, _, readings, _ = xs
+    d_projected, d_recurrent, d_contexts, d_queries = stack(d_rows)
+    _, _, before, readings, _ = xs
+    states = stack(before[0])
     d_recurrent = d_projected if isinstance(d_recurrent, tuple) else d_recurrent
-    d_weights = Weights(linear_gradient(before[0], d_recurrent))
+    d_weights = Weights(linear_gradient(states, d_recurrent))
     if not memory:
         return d_weights, (), d_projected, d_initial
-    d_score_kernel, d_keys = sums
+    d_score_kernel, *d_scores = sums
+    d_keys = keys_gradient(weights.attention, *d_scores)
     d_weights = Weights(
         d_weights.recurrent_kernel,
-        linear_gradient(readings.context, d_projected),
-        AdditiveWeights(linear_gradient(before[0], d_queries), d_score_kernel),
+        linear_gradient(stack(readings.context), d_projected),
+        AdditiveWeights(linear_gradient(states, d_queries), d_score_kernel),
     )
-    d_values = ops.einsum("tbns,tbnm->bsm", readings.weights, d_contexts)
+    d_values = ops.einsum("tbns,tbnm->bsm", stack(readings.weights), d_contexts)
     return d_weights, Memory(d_keys, d_values, None), d_projected, d_initial
 
 

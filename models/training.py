@@ -22,6 +22,7 @@ from models.callbacks import (
 )
 from models.config import BatchingConfig, DecodingConfig, Recipe, TrainingConfig
 from models.decoding import search
+from models.optimizer import Adam
 from models.run import CONFIG_FILE, SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig
 from models.seq2seq import Seq2Seq
 from pipeline.dataset import batches, count_batches
@@ -104,7 +105,7 @@ def build_optimizer(training: TrainingConfig, steps: int) -> keras.optimizers.Op
         rate = schedules.CosineDecay(peak, steps)
     elif warmup:
         rate = schedules.PolynomialDecay(0.0, warmup, end_learning_rate=peak)
-    return keras.optimizers.Adam(rate, global_clipnorm=training.clip_norm)
+    return Adam(rate, global_clipnorm=training.clip_norm)
 
 
 def _compiles() -> bool:

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from models.loops import linear, linear_gradient, scan, with_gradient
+from models.loops import linear, linear_gradient, scan, stack, with_gradient
 
 
 def running(carry, xs):
@@ -27,6 +27,7 @@ def first_carry():
 def test_scan(steps):
     x, factor = arrays(steps)
     (total, count), outputs = scan(running, first_carry(), (tf.constant(x), tf.constant(factor)))
+    outputs = stack(outputs)
     expected = 1 + np.cumsum(x * factor[..., None], axis=0)
     np.testing.assert_allclose(outputs["total"], expected, rtol=1e-5)
     np.testing.assert_allclose(total, expected[-1], rtol=1e-5)
@@ -38,6 +39,7 @@ def test_scan(steps):
 def test_scan_in_reverse_keeps_the_order_of_its_outputs(steps):
     x, factor = arrays(steps)
     (total, _), outputs = scan(running, first_carry(), (tf.constant(x), tf.constant(factor)), reverse=True)
+    outputs = stack(outputs)
     expected = 1 + np.cumsum((x * factor[..., None])[::-1], axis=0)[::-1]
     np.testing.assert_allclose(outputs["total"], expected, rtol=1e-5)
     np.testing.assert_allclose(total, expected[0], rtol=1e-5)
@@ -48,11 +50,13 @@ def test_scan_in_reverse_keeps_the_order_of_its_outputs(steps):
 def test_scan_over_a_length_that_the_graph_does_not_know(reverse):
     @tf.function(input_signature=[tf.TensorSpec([None, None, 3]), tf.TensorSpec([None, 1])])
     def run(x, factor):
-        return scan(running, (tf.ones_like(x[0]), tf.constant(0)), (x, factor), reverse)
+        carry, outputs = scan(running, (tf.ones_like(x[0]), tf.constant(0)), (x, factor), reverse)
+        return carry, stack(outputs)
 
     for steps in (1, 4, 3):
         x, factor = map(tf.constant, arrays(steps))
         expected_carry, expected = scan(running, first_carry(), (x, factor), reverse)
+        expected = stack(expected)
         carry, outputs = run(x, factor)
         np.testing.assert_allclose(outputs["total"], expected["total"], rtol=1e-6)
         np.testing.assert_array_equal(outputs["count"], expected["count"])
@@ -64,8 +68,16 @@ def test_scan_is_differentiated_automatically():
     with tf.GradientTape() as tape:
         # The products 1, 2, 6, so that the sum's gradient at each factor is what stands beside it.
         _, outputs = scan(lambda carry, x: (carry * x, carry * x), tf.constant([1.0]), tf.convert_to_tensor(x))
-        loss = tf.reduce_sum(outputs)
+        loss = tf.reduce_sum(stack(outputs))
     np.testing.assert_allclose(tape.gradient(loss, x), [[1 + 2 + 6], [1 + 3], [2]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scan_reads_the_outputs_of_another_scan_step_by_step(reverse):
+    x, factor = arrays(4)
+    _, written = scan(running, first_carry(), (tf.constant(x), tf.constant(factor)))
+    _, read = scan(lambda carry, row: (carry, row["total"] * 2), tf.constant(0), written, reverse)
+    np.testing.assert_array_equal(stack(read), 2 * stack(written)["total"])
 
 
 def marked(pair, weight, mask):
