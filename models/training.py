@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import sacrebleu
 import tensorflow as tf
+from tqdm import tqdm
 
 from models.callbacks import (
     BestModel,
@@ -188,9 +189,8 @@ def _scorer(model: Seq2Seq, decoding: DecodingConfig, validation: tf.data.Datase
     references = [line for _, target_ids in validation for line in to_text(target_ids)]
 
     def score() -> float:
-        hypotheses = [
-            line for inputs, _ in validation for line in to_text(searcher.predict_on_batch(inputs[SOURCE_IDS]))
-        ]
+        progress = tqdm(validation, desc="validation BLEU", unit="batch", leave=False, disable=None)
+        hypotheses = [line for inputs, _ in progress for line in to_text(searcher.predict_on_batch(inputs[SOURCE_IDS]))]
         return sacrebleu.corpus_bleu(hypotheses, [references]).score
 
     return score
