@@ -3,11 +3,11 @@ UV ?= uv
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help venv demo test fast format lock
+.PHONY: help venv demo test fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-tables
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
 
 venv: $(INSTALLED) ## set up .venv from the lock file
 
@@ -36,3 +36,18 @@ format: venv ## rewrite the code in the project's format
 lock: ## renew requirements.lock from setup.py; needs uv
 	$(UV) pip compile setup.py --extra dev --extra grpc --python-version 3.11 --upgrade \
 		--custom-compile-command "make lock" --output-file requirements.lock
+
+bench-train: venv ## training speed beside OpenNMT-py and Keras's own layers
+	$(BIN)/python -m benchmarks.train $(ARGS)
+
+bench-decode: venv ## decoding speed beside OpenNMT-py, on the models of bench-models
+	$(BIN)/python -m benchmarks.decode $(ARGS)
+
+bench-models: venv ## train ours and OpenNMT-py once, for bench-decode and bench-time-to-bleu (an hour or more)
+	$(BIN)/python -m benchmarks.models $(ARGS)
+
+bench-time-to-bleu: venv ## minutes to OpenNMT-py's quality, as bench-models measured them
+	$(BIN)/python -m benchmarks.time_to_bleu $(ARGS)
+
+bench-tables: venv ## write docs/performance.md from benchmarks/results.jsonl
+	$(BIN)/python -m benchmarks.results $(ARGS)

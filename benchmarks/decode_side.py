@@ -1,0 +1,42 @@
+"""Our exported model translating a file, as TF Serving runs it, whose times are printed as one line of JSON."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.command import run_command
+from pipeline.lines import read_lines, readable
+from serving.servable import Servable, newest_version
+
+
+def decode_side(export: str, /, *, source: str, output: str, sentences_at_once: int) -> None:
+    """Translates a file and prints the seconds of each batch; loading and a first batch come before the clock starts.
+
+    Args:
+        export: Folder of an export.
+        source: File of sentences, one a line.
+        output: File for the translations.
+        sentences_at_once: Sentences in a batch.
+    """
+    with readable("--source", source):
+        lines = np.array(list(read_lines(source)), object)
+    begin = time.perf_counter()
+    servable = Servable(newest_version(export), timeout=3600)
+    load_seconds = time.perf_counter() - begin
+    batches = [lines[first : first + sentences_at_once] for first in range(0, len(lines), sentences_at_once)]
+    servable.run("serving_default", {"text": batches[0]})
+    seconds, translations = [], []
+    for batch in batches:
+        begin = time.perf_counter()
+        found = servable.run("serving_default", {"text": batch})["translation"]
+        seconds.append(time.perf_counter() - begin)
+        translations += list(found)
+    Path(output).write_bytes(b"".join(line.replace(b"\n", b" ") + b"\n" for line in translations))
+    print(json.dumps({"load_seconds": load_seconds, "sentences": len(lines), "batch_seconds": seconds}))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(decode_side))
