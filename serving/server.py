@@ -131,6 +131,8 @@ class _Server(uvicorn.Server):
 def _server(model: Model, on_ready: Callable[[], object]) -> _Server:
     config = uvicorn.Config(
         create_app(model),
+        # Its own would close the handlers that others, such as TensorFlow, have set up.
+        log_config=None,
         log_level="warning",
         access_log=False,
         lifespan="off",

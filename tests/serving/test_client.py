@@ -34,7 +34,7 @@ def _scripted(*answers):
         return answers[min(len(requests), len(answers)) - 1]
 
     app = Starlette(routes=[Route("/v1/models/nmt:predict", answer, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="error", lifespan="off"))
     with socket.create_server(("127.0.0.1", 0)) as sock:
         thread = threading.Thread(target=server.run, args=([sock],))
         thread.start()
