@@ -106,7 +106,14 @@ def translating(served: str) -> Iterator[subprocess.Popen[bytes]]:
     """A `nmt translate` that has answered its first lines and waits for more."""
     lines = b"a\n" * nmt.LINES_AT_ONCE
     pipe = subprocess.PIPE
-    with subprocess.Popen([COMMAND, "translate", served], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+
+    def heed_interrupts() -> None:
+        # A test run in a shell's background ignores them, and its children would, too.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        [COMMAND, "translate", served], stdin=pipe, stdout=pipe, stderr=pipe, preexec_fn=heed_interrupts
+    ) as process:
         try:
             assert process.stdin and process.stdout
             process.stdin.write(lines)
