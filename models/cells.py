@@ -73,11 +73,12 @@ class LSTMCell:
         g = ops.tanh(total[..., 3 * units :])
         c = f * state[1] + i * g
         tanh_c = ops.tanh(c)
-        return (o * tanh_c, c), (gates, i, f, o, g, tanh_c)
+        return (o * tanh_c, c), (gates, g, tanh_c)
 
     def gradient(self, kept: tuple[Any, ...], previous: State, d_state: State) -> tuple[Any, Any, State]:
         """See `Cell`."""
-        gates, i, f, o, g, tanh_c = kept
+        gates, g, tanh_c = kept
+        i, f, o = ops.split(gates, 3, axis=-1)
         d_h, d_c = d_state
         d_c = d_c + d_h * o * (1 - ops.square(tanh_c))
         d_gates = ops.concatenate([d_c * g, d_c * previous[1], d_h * tanh_c], axis=-1) * gates * (1 - gates)
@@ -105,11 +106,12 @@ class GRUCell:
         r, z = ops.split(gates, 2, axis=-1)
         recurrent_n = recurrent[..., 2 * units :]
         n = ops.tanh(projected[..., 2 * units :] + r * recurrent_n)
-        return (n + z * (state[0] - n),), (gates, r, z, n, recurrent_n)
+        return (n + z * (state[0] - n),), (gates, n, recurrent_n)
 
     def gradient(self, kept: tuple[Any, ...], previous: State, d_state: State) -> tuple[Any, Any, State]:
         """See `Cell`."""
-        gates, r, z, n, recurrent_n = kept
+        gates, n, recurrent_n = kept
+        r, z = ops.split(gates, 2, axis=-1)
         d_h = d_state[0]
         d_n = d_h * (1 - z) * (1 - ops.square(n))
         d_gates = ops.concatenate([d_n * recurrent_n, d_h * (previous[0] - n)], axis=-1) * gates * (1 - gates)

@@ -179,7 +179,7 @@ class Decoder(keras.layers.Layer):
         return self.dropout(ops.tanh(hidden), training=training)
 
     def _logits(self, hidden: Any) -> Any:
-        # A row for each token, as in the embedding: TensorFlow's product is twice as fast with the long side first.
-        # Embeddings start with variance 1; an output layer wants 1 / units.
+        # A row for each token, as in the embedding, so that tied and own weights are used alike. Embeddings start with
+        # variance 1; an output layer wants 1 / units.
         kernel = self.embedding.table * self.embedding.units**-0.5 if self.tie_embeddings else self.output_kernel
         return linear(hidden, ops.transpose(kernel)) + self.output_bias
