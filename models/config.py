@@ -26,7 +26,7 @@ class BatchingConfig:
         size: The size of a batch, in `unit`.
         max_source_length: Longest source used for training, in pieces, END included; longer pairs are left out.
         max_target_length: The same for the target.
-        shuffle_buffer: Count of pairs among which the next one is drawn.
+        shuffle_buffer: Count of pairs that are shuffled, and divided into batches of like length, together.
     """
 
     unit: Literal["sentences", "tokens"] = "sentences"
@@ -56,6 +56,8 @@ class ModelConfig:
         embedding_size: Width of the source and of the target embeddings.
         attention: `none`, or `additive` (Bahdanau 2015).
         attention_units: Width of the layer in which query and key are added.
+        attention_query: What attention is asked with before each step: the decoder's last `state` (Bahdanau 2015), or
+            `state-and-input`, the embedding of the last target token too, which that state has not seen yet.
         context: Without attention, where the encoder's last state enters the decoder: as its `initial` state
             (Sutskever 2014), at `every-step`, or `both` (Cho 2014). With attention the initial state is always used.
         readout: `linear` (state and context straight to the vocabulary) or `deep` (Pascanu 2014: one tanh layer of
@@ -74,6 +76,7 @@ class ModelConfig:
     embedding_size: int = 256
     attention: Literal["none", "additive"] = "additive"
     attention_units: int = 512
+    attention_query: Literal["state", "state-and-input"] = "state"
     context: Literal["initial", "every-step", "both"] = "initial"
     readout: Literal["linear", "deep"] = "deep"
     tie_embeddings: bool = False
@@ -84,6 +87,7 @@ class ModelConfig:
         _require_choice("model.cell", self.cell, "simple", "lstm", "gru")
         _require_choice("model.encoder", self.encoder, "unidirectional", "bidirectional")
         _require_choice("model.attention", self.attention, "none", "additive")
+        _require_choice("model.attention_query", self.attention_query, "state", "state-and-input")
         _require_choice("model.context", self.context, "initial", "every-step", "both")
         _require_choice("model.readout", self.readout, "linear", "deep")
         sizes = (
@@ -101,6 +105,8 @@ class ModelConfig:
         _require(0 <= self.dropout < 1, "model.dropout", "at least 0 and below 1", self.dropout)
         tied = not self.tie_embeddings or self.readout == "deep"
         _require(tied, "model.tie_embeddings", "false, or model.readout: deep", self.tie_embeddings)
+        asks = self.attention != "none" or self.attention_query == "state"
+        _require(asks, "model.attention_query", "state, or model.attention: additive", self.attention_query)
         context = self.attention == "none" or self.context == "initial"
         _require(
             context, "model.context", "initial beside attention, which gives a context at every step", self.context
@@ -153,6 +159,9 @@ class DecodingConfig:
     Attributes:
         beam_size: Hypotheses kept; 1 is greedy search.
         length_penalty: The exponent alpha of GNMT's length normalization (Wu 2016, equation 14); 0 turns it off.
+        lookahead: A sentence is done when no hypothesis could pass the best finished one by ending within so many
+            steps. With a length penalty a longer one may pass later: a lookahead as large as the longest translation
+            waits for it, and takes a fifth more time.
         max_source_length: Longest source translated in one part, in pieces, END included; a longer text is divided.
         max_length_factor: A translation has at most factor * source pieces + offset pieces, END included.
         max_length_offset: See `max_length_factor`.
@@ -161,13 +170,14 @@ class DecodingConfig:
 
     beam_size: int = 5
     length_penalty: float = 1.0
+    lookahead: int = 1
     max_source_length: int = 100
     max_length_factor: float = 2.0
     max_length_offset: int = 10
     max_text_pieces: int = 100_000
 
     def __post_init__(self) -> None:
-        for name in ("beam_size", "max_length_offset", "max_text_pieces"):
+        for name in ("beam_size", "lookahead", "max_length_offset", "max_text_pieces"):
             _require(getattr(self, name) >= 1, f"decoding.{name}", "at least 1", getattr(self, name))
         _require(self.max_source_length >= 2, "decoding.max_source_length", "at least 2", self.max_source_length)
         for name in ("length_penalty", "max_length_factor"):

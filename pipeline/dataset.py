@@ -3,46 +3,14 @@
 import functools
 import os
 from pathlib import Path
-from typing import Literal, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from pipeline import records
+from pipeline.batching import Unit, divide
 from pipeline.errors import UserError
 from pipeline.schema import DECODER_INPUT_IDS, MANIFEST_FILE, SOURCE_IDS, START_ID, Manifest
-
-_FIRST_BOUNDARY, _GROWTH = 8, 1.1
-_BLOCK = 4096
-
-Unit = Literal["sentences", "tokens"]
-
-
-class _Buckets(NamedTuple):
-    """Pairs whose longer side has a like length; bucket `i` goes up to boundary `i`, exclusive."""
-
-    boundaries: tf.Tensor
-    sizes: tf.Tensor
-    max_source_length: int
-    max_target_length: int
-
-    @classmethod
-    def plan(cls, unit: Unit, size: int, max_source_length: int, max_target_length: int) -> "_Buckets":
-        # Dense for short sentences, then 10 % apart: on Multi30k with 64 sentences a batch, padding takes 7 % of the
-        # positions and 25 batches are partial; 20 % apart, padding takes 11 % and 14 are; one length each, 6 % and 50.
-        boundaries = [_FIRST_BOUNDARY]
-        while boundaries[-1] <= max(max_source_length, max_target_length):
-            boundaries.append(max(boundaries[-1] + 1, int(boundaries[-1] * _GROWTH)))
-        sizes = [size if unit == "sentences" else max(1, size // (boundary - 1)) for boundary in boundaries]
-        return cls(
-            tf.constant(boundaries, tf.int64), tf.constant(sizes, tf.int64), max_source_length, max_target_length
-        )
-
-    def assign(self, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Gives those of the records `(n,)` that are not too long, and the bucket of each, `(m,)` int64."""
-        source, target = (ids.row_lengths() for ids in records.parse(serialized))
-        short = (source <= self.max_source_length) & (target <= self.max_target_length)
-        buckets = tf.searchsorted(self.boundaries, tf.maximum(source, target), side="right", out_type=tf.int64)
-        return tf.boolean_mask(serialized, short), tf.boolean_mask(buckets, short)
 
 
 def batches(
@@ -70,9 +38,9 @@ def batches(
         size: The size of a full batch, in `unit`.
         max_source_length: Longest source, in pieces, END included; longer pairs are left out.
         max_target_length: The same for the target.
-        shuffle_buffer: Count of pairs that are shuffled together; each block of as many is drawn from the shards in
-            an order of its own.
-        seed: Decides the order; None keeps the order of the files.
+        shuffle_buffer: Count of pairs that are read, shuffled and divided into batches together. Which pairs these are,
+            and which come first, is the same in every epoch: the files' order is random already.
+        seed: Decides the order; None keeps the order of lengths.
         first_epoch: The number of the first epoch.
         epochs: How many epochs follow one another.
 
@@ -84,34 +52,43 @@ def batches(
         UserError: The data set lacks its manifest, the split or a shard, or a shard is not what the manifest says.
     """
     files = tf.constant(_checked_shards(data, split))
-    buckets = _Buckets.plan(unit, size, max_source_length, max_target_length)
+    division = functools.partial(
+        divide, unit=unit, size=size, max_source_length=max_source_length, max_target_length=max_target_length
+    )
 
-    def read(epoch: tf.Tensor) -> tf.data.Dataset:
-        if seed is None:
-            return tf.data.TFRecordDataset(files).batch(_BLOCK).map(buckets.assign)
-        key = tf.stack([tf.constant(seed, tf.int64), epoch])
-        blocks = tf.data.TFRecordDataset(_shuffle(files, key)).batch(shuffle_buffer).enumerate(1)
-        return blocks.map(
-            lambda number, block: buckets.assign(_shuffle(block, tf.random.experimental.stateless_fold_in(key, number)))
-        )
+    def divide_pool(lengths: tf.Tensor, number: np.ndarray, epoch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        random = None if seed is None else np.random.default_rng([seed, int(epoch), int(number)])
+        divided = division(*lengths, random=random)
+        return np.concatenate([np.array([], np.int64), *divided]), np.cumsum([0, *map(len, divided)])
 
-    def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
-        return (
-            read(epoch)
-            .unbatch()
-            .group_by_window(
-                key_func=lambda _, bucket: bucket,
-                reduce_func=lambda bucket, window: window.map(lambda record, _: record).batch(buckets.sizes[bucket]),
-                window_size_func=lambda bucket: buckets.sizes[bucket],
-            )
-        )
+    def pools(epoch: tf.Tensor) -> tf.data.Dataset:
+        read = tf.data.TFRecordDataset(files).batch(shuffle_buffer).enumerate()
+        return read.map(lambda number, pool: in_batches(pool, number, epoch))
+
+    def in_batches(pool: tf.Tensor, number: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        arguments = [_lengths(pool), number, epoch]
+        order, ends = tf.numpy_function(divide_pool, arguments, [tf.int64, tf.int64], stateful=False)
+        return tf.gather(pool, tf.ensure_shape(order, [None])), tf.ensure_shape(ends, [None])
 
     return (
         tf.data.Dataset.range(first_epoch, first_epoch + epochs)
-        .flat_map(epoch_batches)
+        .flat_map(pools)
+        # The next pool, of the next epoch too, is made ready while this one is trained on.
+        .prefetch(1)
+        .flat_map(_slices)
         .map(_features, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+def _lengths(pool: tf.Tensor) -> tf.Tensor:
+    """Source and target lengths of records, `(2, records)`."""
+    return tf.stack([ids.row_lengths() for ids in records.parse(pool)])
+
+
+def _slices(pool: tf.Tensor, ends: tf.Tensor) -> tf.data.Dataset:
+    """The batches of records that stand one after the other in a pool."""
+    return tf.data.Dataset.range(tf.size(ends, tf.int64) - 1).map(lambda i: pool[ends[i] : ends[i + 1]])
 
 
 def count_batches(
@@ -124,7 +101,7 @@ def count_batches(
     max_target_length: int,
     shuffle_buffer: int,
 ) -> int:
-    """Counts the batches of an epoch, which is the same in every epoch, as a pair's lengths decide its bucket.
+    """Counts the batches of an epoch, which are as many in every epoch, as the lengths in a pool decide their number.
 
     Args:
         data: See `batches`, as for all arguments.
@@ -133,36 +110,22 @@ def count_batches(
         size: The size of a full batch.
         max_source_length: Longest source.
         max_target_length: Longest target.
-        shuffle_buffer: Without effect on the count.
+        shuffle_buffer: Count of pairs that are divided together.
 
     Raises:
         UserError: As `batches`; and no pair is short enough.
     """
-    buckets = _Buckets.plan(unit, size, max_source_length, max_target_length)
-    bins = len(buckets.sizes)
-    pairs = (
-        tf.data.TFRecordDataset(_checked_shards(data, split))
-        .batch(_BLOCK)
-        .map(buckets.assign, num_parallel_calls=tf.data.AUTOTUNE)
-        .reduce(
-            tf.zeros(bins, tf.int64),
-            lambda counts, block: (
-                counts + tf.math.bincount(tf.cast(block[1], tf.int32), minlength=bins, dtype=tf.int64)
-            ),
-        )
+    pools = tf.data.TFRecordDataset(_checked_shards(data, split)).batch(shuffle_buffer).map(_lengths)
+    division = functools.partial(
+        divide, unit=unit, size=size, max_source_length=max_source_length, max_target_length=max_target_length
     )
-    count = int(tf.reduce_sum(-(-pairs // buckets.sizes)))
+    count = sum(len(division(*lengths)) for lengths in pools.as_numpy_iterator())
     if not count:
         raise UserError(
             f"batching.max_source_length, batching.max_target_length: expected lengths that some pairs of {split} have,"
             f" received {max_source_length} and {max_target_length}, which leave none; raise them"
         )
     return count
-
-
-def _shuffle(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    # `Dataset.shuffle` would mix in the global seed of TensorFlow.
-    return tf.random.experimental.stateless_shuffle(values, seed, alg="philox")
 
 
 def _features(serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:

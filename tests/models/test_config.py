@@ -20,6 +20,7 @@ MISTAKES = [
     ("model.cell", "rnn"),
     ("model.encoder", "both"),
     ("model.attention", "dot"),
+    ("model.attention_query", "word"),
     ("model.context", "never"),
     ("model.readout", "wide"),
     ("model.encoder_units", 0),
@@ -47,6 +48,7 @@ MISTAKES = [
     ("training.seed", 2**32),
     ("training.patience", -1),
     ("decoding.beam_size", 0),
+    ("decoding.lookahead", 0),
     ("decoding.max_length_offset", 0),
     ("decoding.max_text_pieces", 0),
     ("decoding.max_source_length", 1),
@@ -69,6 +71,11 @@ def test_a_mistake_is_named(setting, value):
 def test_tied_embeddings_need_the_deep_readout():
     with pytest.raises(UserError, match=r"^model\.tie_embeddings: expected false, or model\.readout: deep, received"):
         ModelConfig(tie_embeddings=True, readout="linear")
+
+
+def test_a_query_needs_attention():
+    with pytest.raises(UserError, match=r"^model\.attention_query: expected state, or model\.attention: additive, rec"):
+        ModelConfig(attention="none", attention_query="state-and-input")
 
 
 def test_what_is_just_allowed():

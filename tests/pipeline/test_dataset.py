@@ -78,27 +78,46 @@ def test_every_epoch_has_each_short_pair_once(data, settings, seed):
 
 
 def test_a_batch_has_its_size(data):
-    sizes = Counter(len(source) for source, _ in read(data, seed=1))
-    assert max(sizes) == 4 and sizes[4] > 0.7 * sum(sizes.values())
+    sizes = Counter(len(source) for source, _ in read(data, seed=1, size=5, shuffle_buffer=1000))
+    assert sizes == {5: len(SHORT) // 5, len(SHORT) % 5: 1}
     areas = [
         len(source) * max(len(source[0]), len(target[0]))
-        for source, target in read(data, seed=1, unit="tokens", size=120)
+        for source, target in read(data, seed=1, unit="tokens", size=120, shuffle_buffer=1000)
     ]
     assert 90 < max(areas) <= 120
     assert {len(source) for source, _ in read(data, unit="tokens", size=1)} == {1}
 
 
-def test_a_batch_holds_pairs_of_like_length(data):
-    for batch in read(data, seed=1):
-        longest = [max(map(len, pair)) for pair in unpadded(batch)]
-        assert max(longest) <= max(7, min(longest) * 1.1 + 1)
+def test_each_pool_is_sorted_and_its_batches_are_shuffled(data):
+    pool = SHORT[:]
+    ordered = sorted(pool, key=lambda pair: (len(pair[1]), len(pair[0])))
+    expected = [ordered[at : at + 4] for at in range(0, len(ordered), 4)]
+    assert [unpadded(batch) for batch in read(data, shuffle_buffer=1000)] == expected
+
+    def lengths(batch):
+        return [(len(target), len(source)) for source, target in batch]
+
+    shuffled = [lengths(unpadded(batch)) for batch in read(data, seed=1, shuffle_buffer=1000)]
+    assert shuffled != sorted(shuffled) == sorted(map(lengths, expected))
 
 
-def test_without_a_seed_pairs_keep_the_order_of_the_files(data):
-    for batch in read(data):
-        numbers = [key(pair) for pair in unpadded(batch)]
-        assert numbers == sorted(numbers)
-    assert read(data, epochs=2) == read(data) * 2
+def test_pairs_of_the_same_lengths_meet_others_in_every_epoch(tmp_path):
+    data = make_data(tmp_path, [[([10 + number, 3], [3]) for number in range(64)]])
+    company = [
+        {frozenset(key(pair) for pair in unpadded(batch)) for batch in read(data, seed=1, first_epoch=epoch)}
+        for epoch in (0, 1)
+    ]
+    assert not company[0] & company[1]
+
+
+def test_a_pool_holds_as_many_pairs_as_the_shuffle_buffer(tmp_path):
+    pairs = [([10 + number, 3], [3]) for number in range(20)]
+    data = make_data(tmp_path, [pairs[:7], pairs[7:]])
+    for epoch in (0, 1):
+        numbers = [
+            key(pair) for batch in read(data, seed=1, shuffle_buffer=10, first_epoch=epoch) for pair in unpadded(batch)
+        ]
+        assert set(numbers[:10]) == set(range(10, 20)) and numbers != sorted(numbers)
 
 
 def test_the_order_is_a_function_of_seed_and_epoch(data):
