@@ -23,12 +23,9 @@ class Memory(NamedTuple):
     values: Any
     mask: Any
 
-
-class AdditiveWeights(NamedTuple):
-    """W `(query_units, attention_units)` and v `(attention_units,)` of additive attention."""
-
-    query_kernel: Any
-    score_kernel: Any
+    def take(self, rows: Any) -> "Memory":
+        """The memory of the sentences `rows (m,)`."""
+        return Memory(*(ops.take(part, rows, axis=axis) for part, axis in zip(self, (1, 0, 0), strict=True)))
 
 
 class Reading(NamedTuple):
@@ -45,26 +42,27 @@ class Reading(NamedTuple):
     context: Any
 
 
-def additive_read(weights: AdditiveWeights, memory: Memory, state: Any) -> Reading:
+def additive_read(score_kernel: Any, memory: Memory, query: Any) -> Reading:
     """Reads the memory: scores = v tanh(W s + U h), weights = softmax(scores) (Bahdanau 2015, section A.1.2).
 
     Args:
-        weights: W and v.
+        score_kernel: v, `(attention_units,)`.
         memory: The source; its keys are U h.
-        state: s, `(batch, n, query_units)`.
+        query: W s, `(batch, n, attention_units)`.
 
     Returns:
         The reading; padding has weight 0.
     """
-    query = linear(state, weights.query_kernel)
-    hidden = ops.tanh(memory.keys[:, :, None] + query)
-    scores = ops.transpose(linear(hidden, weights.score_kernel[:, None])[..., 0], (1, 2, 0))
+    # One hypothesis after the other: a sum that repeats both of its terms would cost more than the rest of the step.
+    hidden = (ops.tanh(memory.keys + query[:, n]) for n in range(query.shape[1]))
+    scores = ops.concatenate([linear(each, score_kernel[:, None]) for each in hidden], axis=-1)
+    scores = ops.transpose(scores, (1, 2, 0))
     distribution = ops.softmax(ops.where(memory.mask[:, None], scores, MASKED_SCORE), axis=-1)
     return Reading(query, distribution, ops.matmul(distribution, memory.values))
 
 
 def additive_read_gradient(
-    weights: AdditiveWeights, memory: Memory, reading: Reading, d_context: Any
+    score_kernel: Any, memory: Memory, reading: Reading, d_context: Any
 ) -> tuple[Any, Any, Any, Any]:
     """The part of `additive_read`'s gradient that the backward loop needs, for n = 1.
 
@@ -73,7 +71,7 @@ def additive_read_gradient(
     keys, where v is the same in all: so the loop need only see d_scores hidden^2, and adds the rest once, after it.
 
     Args:
-        weights: W and v.
+        score_kernel: v.
         memory: The source.
         reading: What `additive_read` returned.
         d_context: Gradient of its context, `(batch, 1, encoder_units)`.
@@ -88,13 +86,13 @@ def additive_read_gradient(
     hidden = ops.tanh(memory.keys + reading.query[:, 0])
     d_score_kernel = linear_gradient(d_scores, hidden)[0]
     curved = d_scores * ops.square(hidden)
-    d_query = -weights.score_kernel * ops.sum(curved, axis=0)
+    d_query = -score_kernel * ops.sum(curved, axis=0)
     return d_query[:, None], d_score_kernel, d_scores, curved
 
 
-def keys_gradient(weights: AdditiveWeights, d_scores: Any, curved: Any) -> Any:
+def keys_gradient(score_kernel: Any, d_scores: Any, curved: Any) -> Any:
     """Gradient of the keys, from the sums over all steps of what `additive_read_gradient` returns last."""
-    return weights.score_kernel * (d_scores - curved)
+    return score_kernel * (d_scores - curved)
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
@@ -103,14 +101,17 @@ class AdditiveAttention(keras.layers.Layer):
 
     Args:
         units: Width of the layer in which query and key are added.
+        asks_with_input: Whether the query holds the decoder's input beside its state.
     """
 
-    def __init__(self, units: int, **kwargs: Any):
+    def __init__(self, units: int, asks_with_input: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        self.units = units
+        self.units, self.asks_with_input = units, asks_with_input
 
-    def build(self, query_units: int, values_units: int) -> None:
-        """Makes the weights for queries of `query_units` and values of `values_units`."""
+    def build(self, query_units: int, values_units: int, inputs_units: int = 0) -> None:
+        """Makes the weights for queries of `query_units`, values of `values_units` and inputs of `inputs_units`."""
+        if self.asks_with_input:
+            self.input_kernel = self.add_weight(name="input_kernel", shape=(inputs_units, self.units))
         self.query_kernel = self.add_weight(name="query_kernel", shape=(query_units, self.units))
         self.key_kernel = self.add_weight(name="key_kernel", shape=(values_units, self.units))
         self.key_bias = self.add_weight(name="key_bias", shape=(self.units,), initializer="zeros")
@@ -124,6 +125,6 @@ class AdditiveAttention(keras.layers.Layer):
         keys = linear(ops.transpose(values, (1, 0, 2)), self.key_kernel) + self.key_bias
         return Memory(keys, values, mask)
 
-    def reading_weights(self) -> AdditiveWeights:
-        """What a step reads with."""
-        return AdditiveWeights(ops.convert_to_tensor(self.query_kernel), ops.convert_to_tensor(self.score_kernel))
+    def ask(self, inputs: Any) -> Any:
+        """What the decoder's inputs `(..., inputs_units)` add to their queries; an empty tuple if nothing."""
+        return linear(inputs, self.input_kernel) if self.asks_with_input else ()

@@ -4,6 +4,7 @@ The loop carries only what must be sequential. The input projection of all steps
 the gradient of every weight is one matrix product over all steps after the backward loop.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -11,7 +12,6 @@ from keras import ops, tree
 
 from models.attention import (
     AdditiveAttention,
-    AdditiveWeights,
     Memory,
     Reading,
     additive_read,
@@ -23,21 +23,34 @@ from models.loops import linear, linear_gradient, scan, stack, with_gradient
 
 
 class Weights(NamedTuple):
-    """What a step multiplies with; `context_kernel` and `attention` are empty tuples without attention.
+    """What a step multiplies with; the last two are empty tuples without attention.
 
     Attributes:
-        recurrent_kernel: `(units, gates * units)`.
+        state_kernel: All that the last state is multiplied with, `(units, gates * units)`, side by side with that of
+            attention's query: `(units, gates * units + attention_units)`.
         context_kernel: `(encoder_units, gates * units)`.
-        attention: An `AdditiveWeights`.
+        score_kernel: Of additive attention, `(attention_units,)`.
     """
 
-    recurrent_kernel: Any
+    state_kernel: Any
     context_kernel: Any = ()
-    attention: Any = ()
+    score_kernel: Any = ()
+
+
+class Projected(NamedTuple):
+    """What the inputs contribute; computed for all steps in one product.
+
+    Attributes:
+        gates: `(..., gates * units)`; with attention `(..., batch, n, gates * units)`.
+        query: To attention's query, `(..., batch, n, attention_units)`; an empty tuple if nothing.
+    """
+
+    gates: Any
+    query: Any = ()
 
 
 def step(
-    cell: Cell, weights: Weights, memory: Memory | tuple[()], projected: Any, state: State
+    cell: Cell, weights: Weights, memory: Memory | tuple[()], projected: Projected, state: State
 ) -> tuple[State, Reading | tuple[()], tuple[Any, ...]]:
     """One step, the definition that training unrolls and search calls.
 
@@ -48,28 +61,34 @@ def step(
         cell: The cell.
         weights: Its weights.
         memory: What attention reads; an empty tuple without attention.
-        projected: The input's contribution, `(..., gates * units)`; with attention `(batch, n, gates * units)`.
+        projected: What the input contributes.
         state: The state before the step, each part `(..., units)`.
 
     Returns:
         The new state, the reading (an empty tuple without attention), and what the cell's gradient needs.
     """
     reading: Reading | tuple[()] = ()
+    gates, recurrent = projected.gates, linear(state[0], weights.state_kernel)
     if memory:
-        reading = additive_read(weights.attention, memory, state[0])
-        projected = projected + linear(reading.context, weights.context_kernel)
-    state, kept = cell.step(projected, linear(state[0], weights.recurrent_kernel), state)
+        width = gates.shape[-1]
+        recurrent, query = recurrent[..., :width], recurrent[..., width:]
+        query = query if isinstance(projected.query, tuple) else query + projected.query
+        reading = additive_read(weights.score_kernel, memory, query)
+        gates = gates + linear(reading.context, weights.context_kernel)
+    state, kept = cell.step(gates, recurrent, state)
     return state, reading, kept
 
 
-def unroll(cell: Cell, weights: Weights, memory: Memory | tuple[()], projected: Any, state: State) -> tuple[State, Any]:
+def unroll(
+    cell: Cell, weights: Weights, memory: Memory | tuple[()], projected: Projected, state: State
+) -> tuple[State, Any]:
     """Runs `step` over all steps, with a gradient of its own.
 
     Args:
         cell: The cell.
         weights: Its weights.
         memory: What attention reads; an empty tuple without attention.
-        projected: The inputs' contribution, `(steps, ..., gates * units)`; with attention `(steps, batch, 1, ...)`.
+        projected: What the inputs contribute, `(steps, ...)`; with attention n is 1.
         state: The initial state, each part `(..., units)`.
 
     Returns:
@@ -77,15 +96,19 @@ def unroll(cell: Cell, weights: Weights, memory: Memory | tuple[()], projected: 
         tuple without attention).
     """
 
-    def forward(weights: Weights, memory: Memory | tuple[()], projected: Any, initial: State) -> tuple[Any, Any]:
-        def run(before: State, projected: Any) -> tuple[State, Any]:
+    def forward(weights: Weights, memory: Memory | tuple[()], projected: Projected, initial: State) -> tuple[Any, Any]:
+        def run(before: State, projected: Projected) -> tuple[State, Any]:
             state, reading, kept = step(cell, weights, memory, projected, before)
             return state, (state, before, reading, kept)
 
         _, (states, *rows) = scan(run, initial, projected)
 
         def backward(d_outputs: Any) -> tuple[Any, ...]:
-            return _unroll_gradient(cell, weights, memory, initial, (*d_outputs, *rows))
+            d_weights, d_memory, d_gates, d_query, d_initial = _unroll_gradient(
+                cell, weights, memory, initial, (*d_outputs, *rows)
+            )
+            d_query = () if isinstance(projected.query, tuple) else d_query
+            return d_weights, d_memory, Projected(d_gates, d_query), d_initial
 
         readings = rows[1]
         return (stack(states), stack(readings.context) if memory else ()), backward
@@ -94,49 +117,47 @@ def unroll(cell: Cell, weights: Weights, memory: Memory | tuple[()], projected: 
 
 
 def _unroll_gradient(cell: Cell, weights: Weights, memory: Memory | tuple[()], initial: State, xs: Any) -> tuple:
-    """The backward loop of `unroll`, then the gradients of the weights: those of its arguments, in their order."""
-    recurrent_back = ops.transpose(weights.recurrent_kernel)
+    """The backward loop of `unroll`, then the gradients of the weights.
+
+    Returns:
+        Gradients of the weights, of the memory, of the gates, of the queries and of the initial state.
+    """
+    state_back = ops.transpose(weights.state_kernel)
     context_back = ops.transpose(weights.context_kernel) if memory else ()
-    query_back = ops.transpose(weights.attention.query_kernel) if memory else ()
 
     def run(carry: Any, xs: Any) -> tuple[Any, Any]:
         d_state, sums = carry
         d_states, d_contexts, before, reading, kept = xs
         d_state = tuple(map(ops.add, d_state, d_states))
-        d_projected, d_recurrent, d_state = cell.gradient(kept, before, d_state)
-        d_h = d_state[0] + linear(d_recurrent, recurrent_back)
-        d_context, d_query = (), ()
-        if memory:
-            d_context = d_contexts + linear(d_projected, context_back)
-            d_query, *d_sums = additive_read_gradient(weights.attention, memory, reading, d_context)
-            d_h = d_h + linear(d_query, query_back)
-            sums = tuple(map(ops.add, sums, d_sums))
+        d_gates, d_products, d_state = cell.gradient(kept, before, d_state)
         # A cell that adds its two products has one gradient for both; it is stored once.
-        d_recurrent = () if d_recurrent is d_projected else d_recurrent
-        return ((d_h, *d_state[1:]), sums), (d_projected, d_recurrent, d_context, d_query)
+        d_context, d_stored = (), () if d_products is d_gates else d_gates
+        if memory:
+            d_context = d_contexts + linear(d_gates, context_back)
+            d_query, *d_sums = additive_read_gradient(weights.score_kernel, memory, reading, d_context)
+            d_products = ops.concatenate([d_products, d_query], axis=-1)
+            sums = tuple(map(ops.add, sums, d_sums))
+        d_h = d_state[0] + linear(d_products, state_back)
+        return ((d_h, *d_state[1:]), sums), (d_products, d_stored, d_context)
 
     sums = ()
     if memory:
-        sums = tuple(map(ops.zeros_like, (weights.attention.score_kernel, memory.keys[..., :1], memory.keys)))
+        sums = tuple(map(ops.zeros_like, (weights.score_kernel, memory.keys[..., :1], memory.keys)))
     d_state = tree.map_structure(ops.zeros_like, initial)
     (d_initial, sums), d_rows = scan(run, (d_state, sums), xs, reverse=True)
 
-    d_projected, d_recurrent, d_contexts, d_queries = stack(d_rows)
+    d_products, d_gates, d_contexts = stack(d_rows)
     _, _, before, readings, _ = xs
-    states = stack(before[0])
-    d_recurrent = d_projected if isinstance(d_recurrent, tuple) else d_recurrent
-    d_weights = Weights(linear_gradient(states, d_recurrent))
+    d_state_kernel = linear_gradient(stack(before[0]), d_products)
+    width = cell.gates * initial[0].shape[-1]
+    d_gates = d_products[..., :width] if isinstance(d_gates, tuple) else d_gates
     if not memory:
-        return d_weights, (), d_projected, d_initial
+        return Weights(d_state_kernel), (), d_gates, (), d_initial
     d_score_kernel, *d_scores = sums
-    d_keys = keys_gradient(weights.attention, *d_scores)
-    d_weights = Weights(
-        d_weights.recurrent_kernel,
-        linear_gradient(stack(readings.context), d_projected),
-        AdditiveWeights(linear_gradient(states, d_queries), d_score_kernel),
-    )
+    d_keys = keys_gradient(weights.score_kernel, *d_scores)
+    d_weights = Weights(d_state_kernel, linear_gradient(stack(readings.context), d_gates), d_score_kernel)
     d_values = ops.einsum("tbns,tbnm->bsm", stack(readings.weights), d_contexts)
-    return d_weights, Memory(d_keys, d_values, None), d_projected, d_initial
+    return d_weights, Memory(d_keys, d_values, None), d_gates, d_products[..., width:], d_initial
 
 
 class PerGate(keras.initializers.Initializer):
@@ -192,7 +213,7 @@ class Recurrence(keras.layers.Layer):
             name="recurrent_kernel", shape=(self.units, width), initializer=orthogonal
         )
         if self.attention:
-            self.attention.build(self.units, values_units)
+            self.attention.build(self.units, values_units, inputs_units)
             self.context_kernel = self.add_weight(
                 name="context_kernel", shape=(values_units, width), initializer=glorot
             )
@@ -212,25 +233,29 @@ class Recurrence(keras.layers.Layer):
         """
         return unroll(self.cell, self._weights(), memory, self._project(inputs), state)
 
-    def step(self, inputs: Any, state: State, memory: Memory | tuple[()] = ()) -> tuple[State, Any]:
-        """Runs one step.
-
-        Args:
-            inputs: `(batch, n, inputs_units)`; n is the beam.
-            state: Each part `(batch, n, units)`.
-            memory: What attention reads.
+    def stepper(self) -> Callable[..., tuple[State, Any]]:
+        """Makes the step of search, for which the weights are put together once.
 
         Returns:
-            The new state, and the reading (an empty tuple without attention).
+            From inputs `(batch, n, inputs_units)`, n being the beam, the state, each part `(batch, n, units)`, and the
+            memory to the new state and the reading (an empty tuple without attention).
         """
-        state, reading, _ = step(self.cell, self._weights(), memory, self._project(inputs), state)
-        return state, reading
+        weights = self._weights()
 
-    def _project(self, inputs: Any) -> Any:
-        return linear(inputs, self.kernel) + self.bias
+        def run(inputs: Any, state: State, memory: Memory | tuple[()] = ()) -> tuple[State, Any]:
+            state, reading, _ = step(self.cell, weights, memory, self._project(inputs), state)
+            return state, reading
+
+        return run
+
+    def _project(self, inputs: Any) -> Projected:
+        gates = linear(inputs, self.kernel) + self.bias
+        return Projected(gates, self.attention.ask(inputs) if self.attention else ())
 
     def _weights(self) -> Weights:
-        recurrent_kernel = ops.convert_to_tensor(self.recurrent_kernel)
+        state_kernel = ops.convert_to_tensor(self.recurrent_kernel)
         if not self.attention:
-            return Weights(recurrent_kernel)
-        return Weights(recurrent_kernel, ops.convert_to_tensor(self.context_kernel), self.attention.reading_weights())
+            return Weights(state_kernel)
+        state_kernel = ops.concatenate([state_kernel, self.attention.query_kernel], axis=1)
+        context_kernel, score_kernel = self.context_kernel, self.attention.score_kernel
+        return Weights(state_kernel, ops.convert_to_tensor(context_kernel), ops.convert_to_tensor(score_kernel))

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from keras import tree
 
-from models.attention import AdditiveWeights, Memory
+from models.attention import Memory
 from models.cells import CELLS
-from models.recurrence import Weights, step, unroll
+from models.recurrence import Projected, Weights, step, unroll
 from models.seq2seq import Seq2Seq
 
 
@@ -26,17 +26,17 @@ def check_unroll(name: str) -> None:
 
     mask = np.array([[True] * 4, [True, True, False, False]])
     arguments = (
-        Weights(array(units, width), array(values, width), AdditiveWeights(array(units, queries), array(queries))),
+        Weights(array(units, width + queries), array(values, width), array(queries)),
         (array(source, batch, queries), array(batch, source, values)),
-        array(steps, batch, 1, width),
+        Projected(array(steps, batch, 1, width), array(steps, batch, 1, queries)),
         tuple(array(batch, 1, units) for _ in range(cell.state_parts)),
     )
     factors = [array(steps, batch, 1, units) for _ in range(cell.state_parts)] + [array(steps, batch, 1, values)]
 
     def plainly(cell, weights, memory, projected, state):
         states, contexts = [], []
-        for row in projected:
-            state, reading, _ = step(cell, weights, memory, row, state)
+        for row in zip(*projected, strict=True):
+            state, reading, _ = step(cell, weights, memory, Projected(*row), state)
             states.append(state)
             contexts.append(reading.context)
         return tuple(map(jnp.stack, zip(*states, strict=True))), jnp.stack(contexts)

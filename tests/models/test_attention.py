@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from models.attention import (
     AdditiveAttention,
-    AdditiveWeights,
     Memory,
     additive_read,
     additive_read_gradient,
@@ -18,19 +17,17 @@ MASK = np.array([[True] * 5, [True, True, False, False, False]])
 def arrays(n):
     draw = np.random.default_rng(1)
     shapes = {
-        "query_kernel": (QUERY, UNITS),
         "score_kernel": (UNITS,),
         "keys": (SOURCE, BATCH, UNITS),
         "values": (BATCH, SOURCE, VALUES),
-        "state": (BATCH, n, QUERY),
+        "query": (BATCH, n, UNITS),
     }
     return {name: draw.normal(size=shape) for name, shape in shapes.items()}
 
 
 def read(given):
-    weights = AdditiveWeights(tf.constant(given["query_kernel"]), tf.constant(given["score_kernel"]))
     memory = Memory(tf.constant(given["keys"]), tf.constant(given["values"]), tf.constant(MASK))
-    return additive_read(weights, memory, tf.constant(given["state"]))
+    return additive_read(tf.constant(given["score_kernel"]), memory, tf.constant(given["query"]))
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -39,7 +36,7 @@ def test_reading_is_the_definition(n):
     reading = read(given)
     for b in range(BATCH):
         for k in range(n):
-            query = given["state"][b, k] @ given["query_kernel"]
+            query = given["query"][b, k]
             real = np.flatnonzero(MASK[b])
             exponents = [np.exp(np.tanh(query + given["keys"][s, b]) @ given["score_kernel"]) for s in real]
             weights = np.array(exponents) / sum(exponents)
@@ -60,17 +57,16 @@ def test_padding_has_weight_zero_whatever_it_holds():
 def test_gradient_is_that_of_automatic_differentiation():
     given = {name: tf.constant(array) for name, array in arrays(1).items()}
     memory = Memory(given["keys"], given["values"], tf.constant(MASK))
-    weights = AdditiveWeights(given["query_kernel"], given["score_kernel"])
+    score_kernel, query = given["score_kernel"], given["query"]
     d_context = tf.constant(np.random.default_rng(2).normal(size=(BATCH, 1, VALUES)))
     with tf.GradientTape() as tape:
-        tape.watch([weights, memory.keys, given["state"]])
-        reading = additive_read(weights, memory, given["state"])
+        tape.watch([score_kernel, memory.keys, query])
+        reading = additive_read(score_kernel, memory, query)
         loss = tf.reduce_sum(reading.context * d_context)
-    d_weights, d_keys, d_state = tape.gradient(loss, [weights, memory.keys, given["state"]])
-    d_query, d_score_kernel, *d_sums = additive_read_gradient(weights, memory, reading, d_context)
-    np.testing.assert_allclose(d_query @ tf.transpose(given["query_kernel"]), d_state, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(d_score_kernel, d_weights.score_kernel, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(keys_gradient(weights, *d_sums), d_keys, rtol=1e-9, atol=1e-12)
+    expected = tape.gradient(loss, [query, score_kernel, memory.keys])
+    *found, d_scores, curved = additive_read_gradient(score_kernel, memory, reading, d_context)
+    for gradient, wanted in zip([*found, keys_gradient(score_kernel, d_scores, curved)], expected, strict=True):
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-9, atol=1e-12)
 
 
 def test_keys_are_an_affine_map_of_the_values():
@@ -83,5 +79,15 @@ def test_keys_are_an_affine_map_of_the_values():
         expected = values[b, s] @ attention.key_kernel.numpy() + [1, 2, 3, 4]
         np.testing.assert_allclose(memory.keys[s, b], expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(memory.values, values)
-    weights = attention.reading_weights()
-    assert weights.query_kernel.shape == (QUERY, UNITS) and weights.score_kernel.shape == (UNITS,)
+    assert attention.query_kernel.shape == (QUERY, UNITS) and attention.score_kernel.shape == (UNITS,)
+
+
+def test_what_is_asked_is_a_map_of_the_inputs():
+    inputs = np.random.default_rng(4).normal(size=(BATCH, 2, 3)).astype("float32")
+    for asks_with_input in (False, True):
+        attention = AdditiveAttention(UNITS, asks_with_input)
+        attention.build(QUERY, VALUES, 3)
+        if asks_with_input:
+            np.testing.assert_allclose(attention.ask(inputs), inputs @ attention.input_kernel.numpy(), rtol=1e-5)
+        else:
+            assert attention.ask(inputs) == ()

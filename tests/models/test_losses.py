@@ -4,7 +4,15 @@ import tensorflow as tf
 
 from models.losses import real_tokens, token_cross_entropy
 
-LOGITS = np.log([0.1, 0.2, 0.3, 0.4]) + 7
+PROBABILITIES = [0.1, 0.2, 0.3, 0.4]
+
+
+def of_logits(logits, target_ids, label_smoothing):
+    """The loss of given logits: the kernel is the identity, and the bias puts back what was taken away."""
+    vocab = np.shape(logits)[-1]
+    shift = np.arange(vocab, dtype="float32")
+    hidden = tf.constant(np.array(logits, "float32") - shift)
+    return token_cross_entropy(hidden, tf.eye(vocab), tf.constant(shift), target_ids, label_smoothing)
 
 
 @pytest.mark.parametrize(
@@ -17,34 +25,46 @@ LOGITS = np.log([0.1, 0.2, 0.3, 0.4]) + 7
     ],
 )
 def test_values_worked_out_by_hand(label_smoothing, expected):
-    losses = token_cross_entropy(tf.constant([[LOGITS, LOGITS]]), np.array([[2, 0]]), label_smoothing)
+    logits = np.log(PROBABILITIES) + 7
+    losses = of_logits([[logits, logits]], np.array([[2, 0]]), label_smoothing)
     assert losses.shape == (1, 2)
-    np.testing.assert_allclose(losses, [expected], rtol=1e-6)
+    np.testing.assert_allclose(losses, [expected], rtol=1e-5)
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-def test_gradient_is_that_of_the_plain_definition(label_smoothing):
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.03)])
+def test_gradient_is_that_of_the_plain_definition(label_smoothing, dtype, tolerance):
     draw = np.random.default_rng(1)
-    logits = tf.constant(draw.normal(size=(2, 3, 5)) * 3)
     ids = np.array([[0, 4, 1], [2, 2, 3]])
-    weights = draw.normal(size=(2, 3))
+    weights = draw.normal(size=(2, 3)).astype("float32")
+    rounded = [tf.cast(tf.constant(draw.normal(size=shape), "float32"), dtype) for shape in ((2, 3, 4), (4, 5), (5,))]
     with tf.GradientTape(persistent=True) as tape:
-        tape.watch(logits)
+        tape.watch(rounded)
+        own = token_cross_entropy(*rounded, ids, label_smoothing)
+        own_sum = tf.reduce_sum(own * weights)
+    exact = [tf.cast(part, "float64") for part in rounded]
+    with tf.GradientTape() as plain_tape:
+        plain_tape.watch(exact)
+        hidden, kernel, bias = exact
         truth = tf.one_hot(ids, 5, dtype=tf.float64) * (1 - label_smoothing) + label_smoothing / 5
-        plain = -tf.reduce_sum(truth * tf.nn.log_softmax(logits), axis=-1)
-        own = token_cross_entropy(logits, ids, label_smoothing)
-        plain_sum, own_sum = (tf.reduce_sum(losses * weights) for losses in (plain, own))
-    np.testing.assert_allclose(own, plain, rtol=1e-10)
-    np.testing.assert_allclose(tape.gradient(own_sum, logits), tape.gradient(plain_sum, logits), atol=1e-12)
+        plain = -tf.reduce_sum(truth * tf.nn.log_softmax(hidden @ kernel + bias), axis=-1)
+        plain_sum = tf.reduce_sum(plain * weights)
+    assert own.dtype == tf.float32
+    np.testing.assert_allclose(own, plain, rtol=tolerance, atol=tolerance)
+    for found, expected, part in zip(
+        tape.gradient(own_sum, rounded), plain_tape.gradient(plain_sum, exact), rounded, strict=True
+    ):
+        assert found.dtype == part.dtype
+        np.testing.assert_allclose(tf.cast(found, "float64"), expected, rtol=tolerance, atol=tolerance)
 
 
 def test_large_logits_stay_finite():
-    logits = tf.constant([[1000.0, 0.0, -1000.0]])
+    hidden = tf.constant([[1000.0, 0.0, -1000.0]])
     with tf.GradientTape() as tape:
-        tape.watch(logits)
-        losses = token_cross_entropy(logits, np.array([2]), 0.0)
+        tape.watch(hidden)
+        losses = token_cross_entropy(hidden, tf.eye(3), tf.zeros(3), np.array([2]), 0.0)
     assert losses.numpy().tolist() == [2000.0]
-    assert tape.gradient(losses, logits).numpy().tolist() == [[1.0, 0.0, -1.0]]
+    assert tape.gradient(losses, hidden).numpy().tolist() == [[1.0, 0.0, -1.0]]
 
 
 def test_padding_counts_nothing():

@@ -11,17 +11,20 @@ import pytest
 import tensorflow as tf
 from keras import tree
 
-from models.attention import AdditiveAttention, AdditiveWeights, Memory
+from models.attention import AdditiveAttention, Memory
 from models.cells import CELLS
-from models.recurrence import Recurrence, Weights, step, unroll
+from models.recurrence import Projected, Recurrence, Weights, step, unroll
 
 STEPS, BATCH, UNITS, SOURCE, VALUES, QUERIES = 4, 2, 3, 5, 6, 7
 MASK = np.array([[True] * 5, [True, True, False, False, False]])
-every_case = pytest.mark.parametrize(("name", "attends"), [*itertools.product(CELLS, (False, True))])
+# Without attention, and with it asked by the state alone and by the input too.
+NONE, STATE, BOTH = "none", "state", "state-and-input"
+every_case = pytest.mark.parametrize(("name", "asked"), [*itertools.product(CELLS, (NONE, STATE, BOTH))])
 
 
-def case(name, attends):
+def case(name, asked):
     """The arguments of `unroll` after the cell, float64, and factors that make a loss of its outputs."""
+    attends = asked != NONE
     draw = np.random.default_rng(1)
     cell = CELLS[name]()
     width, row = cell.gates * UNITS, (BATCH, 1) if attends else (BATCH,)
@@ -31,20 +34,24 @@ def case(name, attends):
 
     weights, memory = Weights(array(UNITS, width)), ()
     if attends:
-        attention = AdditiveWeights(array(UNITS, QUERIES), array(QUERIES))
-        weights = Weights(array(UNITS, width), array(VALUES, width), attention)
+        weights = Weights(array(UNITS, width + QUERIES), array(VALUES, width), array(QUERIES))
         memory = Memory(array(SOURCE, BATCH, QUERIES), array(BATCH, SOURCE, VALUES), tf.constant(MASK))
     state = tuple(array(*row, UNITS) for _ in range(cell.state_parts))
     states = tuple(array(STEPS, *row, UNITS) for _ in range(cell.state_parts))
     factors = states, array(STEPS, *row, VALUES) if attends else ()
-    return (weights, memory, array(STEPS, *row, width), state), factors
+    projected = Projected(array(STEPS, *row, width), array(STEPS, *row, QUERIES) if asked == BOTH else ())
+    return (weights, memory, projected, state), factors
+
+
+def at_step(projected, t):
+    return tree.map_structure(lambda part: part[t], projected)
 
 
 def unroll_plainly(cell, weights, memory, projected, state):
     """A Python loop over `step`."""
     states, contexts = [], []
-    for row in tf.unstack(projected):
-        state, reading, _ = step(cell, weights, memory, row, state)
+    for t in range(len(projected.gates)):
+        state, reading, _ = step(cell, weights, memory, at_step(projected, t), state)
         states.append(state)
         contexts.append(reading.context if memory else ())
     return tuple(map(tf.stack, zip(*states, strict=True))), tf.stack(contexts) if memory else ()
@@ -60,14 +67,14 @@ def outputs_and_gradients(run, cell, arguments, factors):
 
 
 @every_case
-def test_the_gradient_is_that_of_a_plain_loop_over_step(name, attends):
-    arguments, factors = case(name, attends)
+def test_the_gradient_is_that_of_a_plain_loop_over_step(name, asked):
+    arguments, factors = case(name, asked)
     outputs, gradients = outputs_and_gradients(unroll, CELLS[name](), arguments, factors)
     expected_outputs, expected = outputs_and_gradients(unroll_plainly, CELLS[name](), arguments, factors)
     for found, wanted in zip(outputs, expected_outputs, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-10)
-    # Recurrent kernel and projected; context kernel, two of attention, keys and values; the parts of the state.
-    assert len(gradients) == 2 + 5 * attends + CELLS[name].state_parts
+    # State kernel and gates; context and score kernel, keys and values; the parts of the state; the query.
+    assert len(gradients) == 2 + 4 * (asked != NONE) + CELLS[name].state_parts + (asked == BOTH)
     for found, wanted in zip(gradients, expected, strict=True):
         assert np.abs(wanted).max() > 1e-3
         np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-10)
@@ -75,7 +82,7 @@ def test_the_gradient_is_that_of_a_plain_loop_over_step(name, attends):
 
 def test_the_gradient_in_a_graph_that_does_not_know_the_sizes():
     cell = CELLS["lstm"]()
-    arguments, factors = case("lstm", True)
+    arguments, factors = case("lstm", BOTH)
     leaves = tree.flatten(arguments)
     unknown = (STEPS, BATCH, SOURCE)
     signature = [tf.TensorSpec([None if size in unknown else size for size in x.shape], x.dtype) for x in leaves]
@@ -90,13 +97,14 @@ def test_the_gradient_in_a_graph_that_does_not_know_the_sizes():
 
 
 @every_case
-def test_one_step_alone(name, attends):
-    (weights, memory, projected, state), _ = case(name, attends)
-    states, contexts = unroll(CELLS[name](), weights, memory, projected[:1], state)
-    expected, reading, _ = step(CELLS[name](), weights, memory, projected[0], state)
+def test_one_step_alone(name, asked):
+    (weights, memory, projected, state), _ = case(name, asked)
+    first = tree.map_structure(lambda part: part[:1], projected)
+    states, contexts = unroll(CELLS[name](), weights, memory, first, state)
+    expected, reading, _ = step(CELLS[name](), weights, memory, at_step(projected, 0), state)
     for found, wanted in zip(states, expected, strict=True):
         np.testing.assert_allclose(found, wanted[None], rtol=1e-12)
-    if attends:
+    if asked != NONE:
         np.testing.assert_allclose(contexts, reading.context[None], rtol=1e-12)
 
 
@@ -116,8 +124,9 @@ def test_first_weights(name):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_the_layer_runs_its_step(name):
-    attention = AdditiveAttention(QUERIES)
+@pytest.mark.parametrize("asks_with_input", [False, True])
+def test_the_layer_runs_its_step(name, asks_with_input):
+    attention = AdditiveAttention(QUERIES, asks_with_input)
     recurrence = Recurrence(name, UNITS, attention)
     recurrence.build(4, VALUES)
     draw = np.random.default_rng(2)
@@ -125,8 +134,9 @@ def test_the_layer_runs_its_step(name):
     memory = attention.remember(draw.normal(size=(BATCH, SOURCE, VALUES)).astype("float32"), MASK)
     state = (tf.zeros((BATCH, 1, UNITS)),) * CELLS[name].state_parts
     states, contexts = recurrence(inputs, state, memory)
+    run = recurrence.stepper()
     for t in range(STEPS):
-        state, reading = recurrence.step(inputs[t], state, memory)
+        state, reading = run(inputs[t], state, memory)
         np.testing.assert_allclose(contexts[t], reading.context, atol=1e-5)
         for part, wanted in zip(states, state, strict=True):
             np.testing.assert_allclose(part[t], wanted, atol=1e-5)
@@ -138,7 +148,9 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
     inputs, targets = make_batch([5, 2], [3, 4])
     arrays = {**inputs, "targets": targets}
     program = Path(__file__).with_name("jax_agrees.py")
-    for number, settings in enumerate([{}, {"cell": "gru", "attention": "none", "context": "both"}]):
+    for number, settings in enumerate(
+        [{"attention_query": BOTH}, {"cell": "gru", "attention": "none", "context": "both"}]
+    ):
         model = make_model(**settings, label_smoothing=0.1)
         weights = [variable.numpy() for variable in model.trainable_variables]
         with tf.GradientTape() as tape:
