@@ -1,8 +1,10 @@
 """The decoder: the target so far and the source's memory to the next token's logits."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from models.attention import AdditiveAttention, Memory
@@ -11,6 +13,7 @@ from models.embedding import Embedding
 from models.encoder import Encoded
 from models.loops import linear
 from models.recurrence import Recurrence
+from pipeline.schema import PAD_ID, START_ID
 
 
 class Source(NamedTuple):
@@ -24,6 +27,13 @@ class Source(NamedTuple):
     memory: Memory | tuple[()]
     summary: Any
 
+    def take(self, rows: Any) -> "Source":
+        """That of the sentences `rows (m,)`."""
+        return Source(
+            self.memory.take(rows) if self.memory else (),
+            () if isinstance(self.summary, tuple) else ops.take(self.summary, rows, axis=0),
+        )
+
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
 class Decoder(keras.layers.Layer):
@@ -36,6 +46,7 @@ class Decoder(keras.layers.Layer):
         units: Width of the state.
         layers: Depth.
         attention_units: Width of additive attention; None for a decoder without attention.
+        attention_query: `state` or `state-and-input`.
         context: Without attention, where the encoder's last state enters: `initial`, `every-step` or `both`.
         readout: `linear` or `deep`.
         tie_embeddings: Whether the embedding is the output layer's kernel too.
@@ -51,6 +62,7 @@ class Decoder(keras.layers.Layer):
         units: int,
         layers: int,
         attention_units: int | None,
+        attention_query: str,
         context: str,
         readout: str,
         tie_embeddings: bool,
@@ -61,12 +73,17 @@ class Decoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units, self.context, self.readout, self.tie_embeddings = units, context, readout, tie_embeddings
         self.embedding = Embedding(vocab_size, embedding_size, name="embedding")
-        self.attention = AdditiveAttention(attention_units, name="attention") if attention_units else None
+        asks_with_input = attention_query == "state-and-input"
+        self.attention = (
+            AdditiveAttention(attention_units, asks_with_input, name="attention") if attention_units else None
+        )
         self.recurrences = [
             Recurrence(cell, units, None if depth else self.attention, forget_bias, name=f"layer_{depth}")
             for depth in range(layers)
         ]
         self.dropout = keras.layers.Dropout(dropout)
+        self._never_chosen = np.zeros(vocab_size, "float32")
+        self._never_chosen[[PAD_ID, START_ID]] = -np.inf
 
     def build(self, encoder_units: int) -> None:
         """Makes the weights for a source of `encoder_units`."""
@@ -87,7 +104,7 @@ class Decoder(keras.layers.Layer):
             self.readout_bias = self.add_weight(name="readout_bias", shape=(size,), initializer="zeros")
             width = size
         if not self.tie_embeddings:
-            self.output_kernel = self.add_weight(name="output_kernel", shape=(self.embedding.vocab_size, width))
+            self.output_kernel = self.add_weight(name="output_kernel", shape=(width, self.embedding.vocab_size))
         self.output_bias = self.add_weight(name="output_bias", shape=(self.embedding.vocab_size,), initializer="zeros")
         self.built = True
 
@@ -111,7 +128,7 @@ class Decoder(keras.layers.Layer):
         return Source(memory, summary), tuple(zip(*bridged, strict=True))
 
     def call(self, decoder_input_ids: Any, source: Source, state: tuple[State, ...], training: bool = False) -> Any:
-        """Runs `step` over a whole target, layer by layer.
+        """Runs over a whole target, layer by layer.
 
         Args:
             decoder_input_ids: START and the target without its last id, `(batch, tgt_len)`.
@@ -120,7 +137,7 @@ class Decoder(keras.layers.Layer):
             training: Whether to drop units.
 
         Returns:
-            Logits, `(batch, tgt_len, vocab)`.
+            What the output layer reads, `(batch, tgt_len, width)`.
         """
         embedded = self.embedding(ops.transpose(decoder_input_ids)[:, :, None])
         embedded = self.dropout(embedded, training=training)
@@ -132,30 +149,38 @@ class Decoder(keras.layers.Layer):
                 states, _ = recurrence(inputs, initial)
             inputs = self.dropout(states[0], training=training)
         hidden = self._hidden(inputs, contexts, embedded, source, training)
-        return self._logits(ops.transpose(hidden[:, :, 0], (1, 0, 2)))
+        return ops.transpose(hidden[:, :, 0], (1, 0, 2))
 
-    def step(self, ids: Any, source: Source, state: tuple[State, ...]) -> tuple[Any, tuple[State, ...]]:
-        """One step of search.
-
-        Args:
-            ids: The last token of each hypothesis, `(batch, n)`.
-            source: From `start`.
-            state: Of each layer, each part `(batch, n, units)`.
+    def stepper(self) -> Callable[[Any, Source, Any], tuple[Any, Any]]:
+        """Makes the step of search, for which the weights are put together once.
 
         Returns:
-            Logits `(batch, n, vocab)`, and the new state.
+            From the last token of each hypothesis `(batch, n)`, the source and the state of each layer, each part
+            `(batch, n, units)`, to logits `(batch, n, vocab)`, minus infinity for PAD and START, and the new state.
         """
-        embedded = self.embedding(ids)
-        inputs, context, new_state = self._inputs(embedded, source), (), []
-        for recurrence, before in zip(self.recurrences, state, strict=True):
-            if recurrence.attention:
-                after, reading = recurrence.step(inputs, before, source.memory)
-                context = reading.context
-            else:
-                after, _ = recurrence.step(inputs, before)
-            new_state.append(after)
-            inputs = after[0]
-        return self._logits(self._hidden(inputs, context, embedded, source)), tuple(new_state)
+        kernel, bias = self.output_weights()
+        bias = bias + self._never_chosen
+        steps = [recurrence.stepper() for recurrence in self.recurrences]
+
+        def run(ids: Any, source: Source, state: tuple[State, ...]) -> tuple[Any, tuple[State, ...]]:
+            embedded = self.embedding(ids)
+            inputs, context, new_state = self._inputs(embedded, source), (), []
+            for recurrence, step, before in zip(self.recurrences, steps, state, strict=True):
+                after, reading = step(inputs, before, source.memory if recurrence.attention else ())
+                context = reading.context if recurrence.attention else context
+                new_state.append(after)
+                inputs = after[0]
+            return linear(self._hidden(inputs, context, embedded, source), kernel) + bias, tuple(new_state)
+
+        return run
+
+    def output_weights(self) -> tuple[Any, Any]:
+        """Kernel `(width, vocab)` and bias `(vocab,)` of the output layer."""
+        if not self.tie_embeddings:
+            return ops.convert_to_tensor(self.output_kernel), ops.convert_to_tensor(self.output_bias)
+        # Embeddings start with variance 1; an output layer wants 1 / units.
+        kernel = ops.transpose(self.embedding.table) * self.embedding.units**-0.5
+        return kernel, ops.convert_to_tensor(self.output_bias)
 
     def _inputs(self, embedded: Any, source: Source) -> Any:
         """The lowest layer's inputs: embeddings `(..., batch, n, embedding_size)` and the summary, if any."""
@@ -177,9 +202,3 @@ class Decoder(keras.layers.Layer):
             return ops.concatenate(seen, axis=-1)
         hidden = linear(ops.concatenate([*seen, embedded], axis=-1), self.readout_kernel) + self.readout_bias
         return self.dropout(ops.tanh(hidden), training=training)
-
-    def _logits(self, hidden: Any) -> Any:
-        # A row for each token, as in the embedding, so that tied and own weights are used alike. Embeddings start with
-        # variance 1; an output layer wants 1 / units.
-        kernel = self.embedding.table * self.embedding.units**-0.5 if self.tie_embeddings else self.output_kernel
-        return linear(hidden, ops.transpose(kernel)) + self.output_bias

@@ -1,10 +1,12 @@
-"""Search: pure functions over a step function, in buffers of fixed size.
+"""Beam search: pure functions over a step function, in buffers of fixed size.
 
-A step function takes the last token of each hypothesis, `(batch, n)`, and the state, a structure of `(batch, n, ...)`,
-and returns logits `(batch, n, vocab)` and the new state. PAD and START are never chosen. Every hypothesis ends with
-END: at a sentence's limit END is the only choice, so a sentence's result does not depend on what else is in its batch.
+A step function takes the last token of each hypothesis, `(batch, n)`, what it knows of each source, and the state, a
+structure of `(batch, n, ...)`; it returns logits `(batch, n, vocab)`, minus infinity for tokens never to be chosen, and
+the new state. Probabilities are those among the other tokens. Every hypothesis ends with END: at a sentence's limit END
+is the only choice, so a sentence's result does not depend on what else is in its batch.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -12,9 +14,10 @@ import numpy as np
 from keras import ops, tree
 
 from models.config import DecodingConfig
+from models.loops import while_any
 from pipeline.schema import END_ID, PAD_ID, START_ID
 
-StepFunction = Callable[[Any, Any], tuple[Any, Any]]
+StepFunction = Callable[[Any, Any, Any], tuple[Any, Any]]
 IMPOSSIBLE = -1e30
 
 
@@ -31,14 +34,40 @@ class Hypotheses(NamedTuple):
     scores: Any
 
 
+class Beam(NamedTuple):
+    """The search of each sentence.
+
+    Attributes:
+        limits: Longest translation, END included, `(batch,)` int32.
+        last: The last token of each live hypothesis, `(batch, n)`.
+        live: Those that go on; their scores are log-probabilities.
+        finished: The best of those that have ended.
+        state: The step function's, each part `(batch, n, ...)`.
+        source: What the step function knows of each source; `take(rows)` gives that of some sentences.
+    """
+
+    limits: Any
+    last: Any
+    live: Hypotheses
+    finished: Hypotheses
+    state: Any
+    source: Any
+
+    def take(self, rows: Any) -> "Beam":
+        """The search of the sentences `rows (m,)`."""
+        parts = self._replace(source=())
+        parts = tree.map_structure(lambda part: ops.take(part, rows, axis=0), parts)
+        return parts._replace(source=self.source.take(rows))
+
+
 class Searchable(Protocol):
     """A model that can be searched, such as `Seq2Seq`."""
 
     def start(self, source_ids: Any) -> tuple[Any, Any]:
         """What is computed once a sentence, and the first state, each part `(batch, 1, ...)`."""
 
-    def step(self, ids: Any, source: Any, state: Any) -> tuple[Any, Any]:
-        """Logits `(batch, n, vocab)` and the new state for ids `(batch, n)`."""
+    def stepper(self) -> StepFunction:
+        """The step function, with what all steps share computed once."""
 
 
 def search(model: Searchable, source_ids: Any, decoding: DecodingConfig, n_best: int = 1) -> Hypotheses:
@@ -47,7 +76,7 @@ def search(model: Searchable, source_ids: Any, decoding: DecodingConfig, n_best:
     Args:
         model: The model.
         source_ids: `(batch, src_len)`, PAD after END.
-        decoding: The settings.
+        decoding: The settings; a `beam_size` of 1 is greedy search.
         n_best: Translations returned a sentence, at most `decoding.beam_size`.
 
     Returns:
@@ -55,15 +84,11 @@ def search(model: Searchable, source_ids: Any, decoding: DecodingConfig, n_best:
     """
     source, state = model.start(source_ids)
     lengths = ops.sum(ops.cast(ops.not_equal(source_ids, PAD_ID), "int32"), axis=1)
-    limits = _limit(lengths, decoding)
+    # Nothing, END alone, has no translation but nothing.
+    limits = ops.where(lengths > 1, _limit(lengths, decoding), 1)
     max_length = _limit(ops.shape(source_ids)[1], decoding)
-
-    def step_fn(ids: Any, state: Any) -> tuple[Any, Any]:
-        return model.step(ids, source, state)
-
-    if decoding.beam_size == 1:
-        return greedy_search(step_fn, state, limits, max_length, decoding.length_penalty)
-    return beam_search(step_fn, state, limits, max_length, decoding.beam_size, decoding.length_penalty, n_best)
+    settings = decoding.beam_size, decoding.length_penalty, decoding.lookahead, n_best
+    return beam_search(model.stepper(), source, state, limits, max_length, *settings)
 
 
 def _limit(source_length: Any, decoding: DecodingConfig) -> Any:
@@ -80,63 +105,32 @@ def length_penalty(length: Any, alpha: float) -> Any:
     return ops.power((5.0 + ops.cast(length, "float32")) / 6.0, alpha)
 
 
-def greedy_search(step_fn: StepFunction, state: Any, limits: Any, max_length: Any, alpha: float = 0.0) -> Hypotheses:
-    """Takes the likeliest token at every step.
-
-    Args:
-        step_fn: The step function.
-        state: The first state, each part `(batch, 1, ...)`.
-        limits: Longest translation of each sentence, END included, `(batch,)` int32, at least 1.
-        max_length: Width of the buffers; no limit goes beyond it.
-        alpha: The length penalty's exponent, for the score.
-
-    Returns:
-        One hypothesis a sentence.
-    """
-    limits = ops.minimum(limits, max_length)
-    batch = ops.shape(limits)[0]
-    positions = ops.arange(max_length, dtype="int32")
-
-    def unfinished(t: Any, last: Any, *_: Any) -> Any:
-        return ops.logical_and(t < max_length, ops.any(ops.not_equal(last, END_ID)))
-
-    def extend(t: Any, last: Any, ids: Any, total: Any, state: Any) -> tuple[Any, ...]:
-        logits, state = step_fn(last, state)
-        tokens, log_probs = _candidates(logits, 1, ops.equal(t + 1, limits)[:, None])
-        live = ops.not_equal(last, END_ID)
-        token = ops.where(live, tokens[..., 0], END_ID)
-        ids = ops.where((positions == t) & live[..., None], token[..., None], ids)
-        return t + 1, token, ids, total + ops.where(live, log_probs[..., 0], 0.0), state
-
-    start = ops.full((batch, 1), START_ID, dtype="int32")
-    ids = ops.full((batch, 1, max_length), PAD_ID, dtype="int32")
-    total = ops.zeros((batch, 1), dtype="float32")
-    _, _, ids, total, _ = ops.while_loop(unfinished, extend, (0, start, ids, total, state))
-    length = ops.sum(ops.cast(ops.not_equal(ids, PAD_ID), "int32"), axis=-1)
-    return Hypotheses(ids, total / length_penalty(length, alpha))
-
-
 def beam_search(
     step_fn: StepFunction,
+    source: Any,
     state: Any,
     limits: Any,
     max_length: Any,
     beam_size: int,
-    alpha: float = 0.0,
+    alpha: float,
+    lookahead: int,
     n_best: int = 1,
 ) -> Hypotheses:
     """Keeps the `beam_size` likeliest hypotheses at every step; one that ends gives up its place for a step.
 
-    A sentence is done when none of its live hypotheses, however it went on, could pass the `n_best`-th finished one;
-    the search stops when every sentence is done.
+    A sentence is done when none of its live hypotheses could pass the `n_best`-th finished one by ending within
+    `lookahead` steps. Log-probabilities only fall, but the penalty by which they are divided rises, so a longer
+    hypothesis may pass later: with a lookahead up to the limit nothing can.
 
     Args:
         step_fn: The step function.
-        state: The first state, each part `(batch, 1, ...)`.
+        source: What it knows of each source.
+        state: Its first state, each part `(batch, 1, ...)`.
         limits: Longest translation of each sentence, END included, `(batch,)` int32, at least 1.
         max_length: Width of the buffers; no limit goes beyond it.
-        beam_size: Live hypotheses a sentence; also finished ones kept.
+        beam_size: Live hypotheses a sentence.
         alpha: The length penalty's exponent.
+        lookahead: At least 1.
         n_best: Hypotheses returned, at most `beam_size`.
 
     Returns:
@@ -145,60 +139,87 @@ def beam_search(
     limits = ops.minimum(limits, max_length)
     batch = ops.shape(limits)[0]
     positions = ops.arange(max_length, dtype="int32")
-    longest_penalty = length_penalty(limits, alpha)
 
-    def unfinished(t: Any, last: Any, live: Hypotheses, finished: Hypotheses, state: Any) -> Any:
-        highest = ops.max(live.scores, axis=1)
-        hopeful = _possible(highest) & (highest / longest_penalty > finished.scores[:, n_best - 1])
-        return ops.logical_and(t < max_length, ops.any(hopeful))
-
-    def extend(t: Any, last: Any, live: Hypotheses, finished: Hypotheses, state: Any) -> tuple[Any, ...]:
-        logits, state = step_fn(last, state)
-        tokens, log_probs = _candidates(logits, beam_size, ops.equal(t + 1, limits)[:, None])
-        totals = ops.reshape(live.scores[..., None] + log_probs, (batch, -1))
-        totals, chosen = ops.top_k(totals, beam_size)
-        parents = chosen // tokens.shape[-1]
-        last = ops.take_along_axis(ops.reshape(tokens, (batch, -1)), chosen, axis=1)
-        ids = ops.where(positions == t, last[..., None], _reorder(live.ids, parents))
+    def extend(t: Any, beam: Beam) -> Beam:
+        logits, state = step_fn(beam.last, beam.source, beam.state)
+        totals, parents, last = _likeliest(logits, beam.live.scores, beam_size, ops.equal(t + 1, beam.limits)[:, None])
+        ids = ops.where(positions == t, last[..., None], _reorder(beam.live.ids, parents))
         state = tree.map_structure(lambda part: _reorder(part, parents), state)
 
         ended = ops.equal(last, END_ID)
         # One that ended before still fills its place, and would else end once more.
         scores = ops.where(ended & _possible(totals), totals / length_penalty(t + 1, alpha), IMPOSSIBLE)
-        finished = _best(Hypotheses(*map(_join, finished, (ids, scores))), beam_size)
-        return t + 1, last, Hypotheses(ids, ops.where(ended, IMPOSSIBLE, totals)), finished, state
+        finished = _best(Hypotheses(*map(_join, beam.finished, (ids, scores))), n_best)
+        highest = ops.max(ops.where(ended, IMPOSSIBLE, totals), axis=1)
+        longest = ops.minimum(t + 1 + lookahead, beam.limits)
+        hopeful = highest / length_penalty(longest, alpha) > finished.scores[:, n_best - 1]
+        totals = ops.where(ended | ~hopeful[:, None], IMPOSSIBLE, totals)
+        return Beam(beam.limits, last, Hypotheses(ids, totals), finished, state, beam.source)
 
-    last = ops.full((batch, beam_size), START_ID, dtype="int32")
-    ids = ops.full((batch, beam_size, max_length), PAD_ID, dtype="int32")
-    first = ops.where(ops.arange(beam_size) == 0, 0.0, IMPOSSIBLE)
-    live = Hypotheses(ids, ops.broadcast_to(ops.cast(first, "float32"), (batch, beam_size)))
-    finished = Hypotheses(ids, ops.full((batch, beam_size), IMPOSSIBLE, dtype="float32"))
-    state = tree.map_structure(lambda part: ops.repeat(part, beam_size, axis=1), state)
-    *_, finished, _ = ops.while_loop(unfinished, extend, (0, last, live, finished, state))
-    return Hypotheses(finished.ids[:, :n_best], finished.scores[:, :n_best])
+    def unfinished(beam: Beam) -> Any:
+        return ops.any(_possible(beam.live.scores), axis=1)
+
+    def empty(count: int, score: float) -> Hypotheses:
+        ids = ops.full((batch, count, max_length), PAD_ID, dtype="int32")
+        return Hypotheses(ids, ops.full((batch, count), score, dtype="float32"))
+
+    last = ops.full((batch, 1), START_ID, dtype="int32")
+    # A sentence has one hypothesis before the first step, and `beam_size` after it.
+    beam = extend(0, Beam(limits, last, empty(1, 0.0), empty(n_best, IMPOSSIBLE), state, source))
+    # A product of one row alone rounds differently.
+    least = 2 if beam_size == 1 else 1
+    return while_any(unfinished, extend, 1, beam, Beam.take, lambda beam: beam.finished, least)
 
 
-def _candidates(logits: Any, count: int, at_limit: Any) -> tuple[Any, Any]:
-    """The likeliest `count` tokens of each hypothesis and their log-probabilities, `(batch, n, count)`.
+def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any) -> tuple[Any, Any, Any]:
+    """The likeliest `count` continuations of each sentence.
+
+    The vocabulary is seen in groups: only those of the `count` highest maxima can hold what is sought.
 
     Args:
         logits: `(batch, n, vocab)`.
+        scores: Log-probabilities of the hypotheses, `(batch, n)`.
         count: How many.
         at_limit: Where END is the only choice, a bool that broadcasts to `(batch, n)`.
-    """
-    total = ops.logsumexp(logits, axis=-1, keepdims=True)
-    # Two more, so that enough are left when PAD and START are among them.
-    top_logits, tokens = ops.top_k(logits, min(count + 2, logits.shape[-1]))
-    tokens = ops.cast(tokens, "int32")
-    possible = ops.logical_and(ops.not_equal(tokens, PAD_ID), ops.not_equal(tokens, START_ID))
-    log_probs = ops.where(possible, ops.cast(top_logits - total, "float32"), IMPOSSIBLE)
-    log_probs, order = ops.top_k(log_probs, min(count, logits.shape[-1] - 2))
-    tokens = ops.take_along_axis(tokens, order, axis=-1)
 
-    end = ops.cast(logits[..., END_ID : END_ID + 1] - total, "float32")
-    only_end = ops.where(ops.arange(tokens.shape[-1]) == 0, end, IMPOSSIBLE)
-    at_limit = at_limit[..., None]
-    return ops.where(at_limit, END_ID, tokens), ops.where(at_limit, only_end, log_probs)
+    Returns:
+        Their log-probabilities, the hypotheses they continue and their tokens, `(batch, count)`.
+    """
+    logits = ops.cast(logits, "float32")
+    batch, (hypotheses, vocab) = ops.shape(logits)[0], logits.shape[1:]
+    size = _group_size(vocab)
+    groups = vocab // size
+    maxima = ops.max(ops.reshape(logits, (batch, hypotheses, groups, size)), axis=-1)
+    highest = ops.max(maxima, axis=-1, keepdims=True)
+    total = ops.log(ops.sum(ops.exp(logits - highest), axis=-1, keepdims=True)) + highest
+    before = scores[..., None] - total
+
+    maxima = ops.reshape(maxima + before, (batch, hypotheses * groups))
+    _, best = ops.top_k(maxima, min(count, hypotheses * groups))
+    of_best = _reorder(ops.reshape(logits, (batch, hypotheses * groups, size)), best)
+    of_best = of_best + ops.take_along_axis(before, (best // groups)[..., None], axis=1)
+    found = min(count, best.shape[1] * size)
+    totals, chosen = ops.top_k(ops.reshape(of_best, (batch, best.shape[1] * size)), found)
+    group = ops.take_along_axis(best, chosen // size, axis=1)
+    parents, tokens = group // groups, group % groups * size + chosen % size
+
+    ends = before[..., 0] + logits[..., END_ID]
+    ranks = ops.arange(count, dtype="int32")
+    return (
+        ops.where(at_limit, _widen(ends, count, IMPOSSIBLE), _widen(totals, count, IMPOSSIBLE)),
+        ops.where(at_limit, ops.minimum(ranks, hypotheses - 1), _widen(parents, count, 0)),
+        ops.where(at_limit, END_ID, _widen(tokens, count, PAD_ID)),
+    )
+
+
+def _widen(x: Any, count: int, value: float) -> Any:
+    """Makes `x (batch, n)` with n at most `count` one of `(batch, count)`."""
+    return x if x.shape[1] == count else ops.pad(x, ((0, 0), (0, count - x.shape[1])), constant_values=value)
+
+
+def _group_size(vocab: int) -> int:
+    """The greatest divisor up to the square root, so that groups are about as many as their members."""
+    return max(size for size in range(1, math.isqrt(vocab) + 1) if vocab % size == 0)
 
 
 def _possible(scores: Any) -> Any:

@@ -62,6 +62,75 @@ def _scan_tensorflow(
     return carry, outputs
 
 
+def while_any(
+    unfinished: Callable[[Any], Any],
+    body: Callable[[Any, Any], Any],
+    first: int,
+    rows: Any,
+    take: Callable[[Any, Any], Any],
+    result: Callable[[Any], Any],
+    least: int = 1,
+) -> Any:
+    """Runs `rows = body(t, rows)` for t = first, first + 1, ... while any row is unfinished.
+
+    On TensorFlow, finished rows are set aside whenever they are a quarter of all, and cost nothing from then on. The
+    other backends have no shapes that change.
+
+    Args:
+        unfinished: From rows to `(count,)` bool.
+        body: Must leave the result of a finished row as it is.
+        first: The first t.
+        rows: Any structure of tensors.
+        take: `take(rows, indices)` gives some of the rows.
+        result: From rows to a structure of tensors `(count, ...)`, of one shape throughout.
+        least: Rows that are kept in company, finished or not.
+
+    Returns:
+        The result of all rows.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return _while_any_tensorflow(unfinished, body, first, rows, take, result, least)
+    _, rows = ops.while_loop(
+        lambda t, rows: ops.any(unfinished(rows)), lambda t, rows: (t + 1, body(t, rows)), (first, rows)
+    )
+    return result(rows)
+
+
+def _while_any_tensorflow(
+    unfinished: Callable, body: Callable, first: int, rows: Any, take: Callable, result: Callable, least: int
+) -> Any:
+    import tensorflow as tf
+
+    def count_unfinished(rows: Any) -> Any:
+        return tf.math.count_nonzero(unfinished(rows), dtype=tf.int32)
+
+    def without_finished(places: Any, rows: Any) -> tuple[Any, Any]:
+        left = count_unfinished(rows)
+        left = tf.where(left > 0, tf.maximum(left, tf.minimum(least, tf.size(places))), 0)
+        kept = tf.argsort(tf.cast(~unfinished(rows), tf.int32), stable=True)[:left]
+        return tf.gather(places, kept), take(rows, kept)
+
+    def run(t: Any, places: Any, rows: Any, results: Any) -> tuple[Any, ...]:
+        few = tf.size(places) * 3 // 4
+        few = tf.where(few < least, 0, few)
+        t, rows = tf.while_loop(
+            lambda t, rows: count_unfinished(rows) > few, lambda t, rows: (t + 1, body(t, rows)), (t, rows)
+        )
+        results = tree.map_structure(
+            lambda all, some: tf.tensor_scatter_nd_update(all, places[:, None], some), results, result(rows)
+        )
+        return (t, *without_finished(places, rows), results)
+
+    results = result(rows)
+    places = tf.range(tf.shape(tree.flatten(results)[0])[0])
+    # Also makes the count of rows unknown, as it changes from turn to turn.
+    places, rows = without_finished(places, rows)
+    *_, results = tf.while_loop(
+        lambda t, places, *_: tf.size(places) > 0, run, (tf.constant(first), places, rows, results)
+    )
+    return results
+
+
 def with_gradient(function: Callable[..., tuple[Any, Callable[[Any], tuple[Any, ...]]]]) -> Callable[..., Any]:
     """Makes a differentiable function of one that returns its outputs and its own backward pass.
 

@@ -1,6 +1,7 @@
 """The encoder-decoder as a Keras model."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -10,13 +11,14 @@ from models.cells import State
 from models.config import ModelConfig
 from models.decoder import Decoder, Source
 from models.encoder import Encoder
+from models.loops import linear
 from models.losses import real_tokens, token_cross_entropy
 from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
 class Seq2Seq(keras.Model):
-    """An encoder-decoder: `model(inputs)` gives the logits of teacher forcing; `start` and `step` serve search.
+    """An encoder-decoder: `logits(model(inputs))` are those of teacher forcing; `start` and `stepper` serve search.
 
     Args:
         config: The parts and their sizes, a `ModelConfig` or its fields as a dict.
@@ -55,6 +57,7 @@ class Seq2Seq(keras.Model):
             units=config.decoder_units,
             layers=config.decoder_layers,
             attention_units=None if config.attention == "none" else config.attention_units,
+            attention_query=config.attention_query,
             context=config.context,
             readout=config.readout,
             tie_embeddings=config.tie_embeddings,
@@ -79,26 +82,32 @@ class Seq2Seq(keras.Model):
             training: Whether to drop units.
 
         Returns:
-            Logits, `(batch, tgt_len, target_vocab_size)`.
+            What the output layer reads, `(batch, tgt_len, width)`: the loss takes it from there in one piece.
         """
         source, state = self.start(inputs[SOURCE_IDS], training=training)
         return self.decoder(inputs[DECODER_INPUT_IDS], source, state, training=training)
+
+    def logits(self, hidden: Any) -> Any:
+        """The logits `(..., target_vocab_size)` of what the output layer reads, `(..., width)`."""
+        kernel, bias = self.decoder.output_weights()
+        return linear(hidden, kernel) + bias
 
     def start(self, source_ids: Any, training: bool = False) -> tuple[Source, tuple[State, ...]]:
         """Encodes `source_ids (batch, src_len)`; returns what `Decoder.start` returns."""
         return self.decoder.start(self.encoder(source_ids, training=training))
 
-    def step(self, ids: Any, source: Source, state: tuple[State, ...]) -> tuple[Any, tuple[State, ...]]:
-        """One step of search; see `Decoder.step`."""
-        return self.decoder.step(ids, source, state)
+    def stepper(self) -> Callable[[Any, Source, Any], tuple[Any, Any]]:
+        """Makes the step of search; see `Decoder.stepper`."""
+        return self.decoder.stepper()
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Mean cross-entropy a real token, in nats, and the metrics of the epoch."""
+        """Mean cross-entropy a real token, in nats, and the metrics of the epoch; `y_pred` is what `call` returns."""
         weights = real_tokens(y)
         count = ops.sum(weights)
-        losses = token_cross_entropy(y_pred, y, self.label_smoothing if training else 0.0)
+        smoothing = self.label_smoothing if training else 0.0
+        losses = token_cross_entropy(y_pred, *self.decoder.output_weights(), y, smoothing)
         loss = ops.sum(losses * weights) / count
         self.mean_loss.update_state(loss, sample_weight=count)
         self.token_count.update_state(count + ops.sum(real_tokens(x[SOURCE_IDS])))

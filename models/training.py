@@ -172,6 +172,7 @@ class GreedySearcher(keras.Model):
     def __init__(self, model: Seq2Seq, decoding: DecodingConfig):
         super().__init__()
         self.model, self.decoding = model, dataclasses.replace(decoding, beam_size=1)
+        self.jit_compile = _compiles()
         self.built = True
 
     def call(self, source_ids: Any) -> Any:

@@ -13,14 +13,16 @@ from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer
 from serving.segments import divide, join
 
-ROWS_AT_ONCE = 64
+# Two chunks at a time keep two cores busy, as the steps of a search are too small to be divided well among them, and
+# sentences of a chunk are more alike.
+ROWS_AT_ONCE, CHUNKS_AT_ONCE = 64, 2
 
 
 class Translator(tf.Module):
     """Translates texts of any length.
 
-    A text that is longer than the model takes is translated in parts. Parts run in chunks of like length, so that
-    memory has a bound, and never alone, because a product of a single row rounds differently.
+    A text that is longer than the model takes is translated in parts. Parts run in chunks of like length, a few at a
+    time, so that memory has a bound, and never alone, because a product of a single row rounds differently.
 
     Args:
         model: The model.
@@ -88,7 +90,7 @@ class Translator(tf.Module):
         return join(translations, parts, count), tf.math.unsorted_segment_sum(scores, parts.texts, count)
 
     def _in_chunks(self, ids: tf.RaggedTensor, n_best: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """Translates `ids (parts, None)`, the longest first, at most `ROWS_AT_ONCE` parts at a time."""
+        """Translates `ids (parts, None)`, the longest first, in chunks of at most `ROWS_AT_ONCE` parts."""
         count = tf.cast(ids.nrows(), tf.int32)
         order = tf.argsort(ids.row_lengths(), direction="DESCENDING", stable=True)
         # A part in company of nobody, and nothing at all, get an empty sentence for company.
@@ -110,7 +112,10 @@ class Translator(tf.Module):
         translations = tf.TensorArray(tf.string, chunks, element_shape=[None, n_best], infer_shape=False)
         scores = tf.TensorArray(tf.float32, chunks, element_shape=[None, n_best], infer_shape=False)
         _, translations, scores = tf.while_loop(
-            lambda i, *_: i < chunks, run, (tf.constant(0), translations, scores), parallel_iterations=1
+            lambda i, *_: i < chunks,
+            run,
+            (tf.constant(0), translations, scores),
+            parallel_iterations=CHUNKS_AT_ONCE,
         )
         back = tf.math.invert_permutation(order)
         return tf.gather(translations.concat(), back), tf.gather(scores.concat(), back)

@@ -26,7 +26,11 @@ def row(**changed: object) -> Row:
 
 
 def test_more_sentences_a_second_are_better() -> None:
-    assert Row.compare("decode-batch-1", "OpenNMT-py", 30.0, 20.0, "sentences a second").ratio == 1.5
+    assert Row.compare("decode-batch-64", "OpenNMT-py", 30.0, 20.0, "sentences a second").ratio == 1.5
+
+
+def test_a_shorter_wait_is_better() -> None:
+    assert Row.compare("decode-batch-1", "OpenNMT-py", 20.0, 30.0, "milliseconds").ratio == 1.5
 
 
 def test_fewer_minutes_are_better() -> None:

@@ -1,6 +1,7 @@
 """Search over scripted logits: a table that holds a row of logits for each sentence and prefix."""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -8,8 +9,19 @@ import tensorflow as tf
 from keras import ops
 
 from models.config import DecodingConfig
-from models.decoding import IMPOSSIBLE, beam_search, greedy_search, length_penalty, search
+from models.decoding import IMPOSSIBLE, beam_search, length_penalty, search
 from pipeline.schema import END_ID, PAD_ID, SOURCE_IDS, START_ID
+
+LONG = 99
+
+
+class Numbers(NamedTuple):
+    """What a script knows of each source: its number."""
+
+    of: tf.Tensor
+
+    def take(self, rows):
+        return Numbers(tf.gather(self.of, rows))
 
 
 class Script:
@@ -17,12 +29,13 @@ class Script:
 
     Attributes:
         table: `(sentences, vocab ** max_length, vocab)`.
-        calls: How often the step function was called.
+        sizes: How many sentences each call of the step function had.
     """
 
     def __init__(self, vocab, max_length, sentences=1, seed=0, spread=2.0):
-        self.vocab, self.sentences, self.calls = vocab, sentences, 0
+        self.vocab, self.sentences, self.sizes = vocab, sentences, []
         self.table = np.random.default_rng(seed).normal(size=(sentences, vocab**max_length, vocab)) * spread
+        self.table[..., [PAD_ID, START_ID]] = -np.inf
 
     def alone(self, sentence):
         """The script of one sentence."""
@@ -30,17 +43,22 @@ class Script:
         script.table = self.table[sentence : sentence + 1]
         return script
 
-    def state(self):
-        return {
-            "prefix": np.zeros((self.sentences, 1), "int32"),
-            "sentence": np.arange(self.sentences, dtype="int32")[:, None],
-        }
+    def source(self):
+        return Numbers(tf.range(self.sentences))
 
-    def __call__(self, ids, state):
-        self.calls += 1
+    def state(self):
+        return {"prefix": tf.zeros((self.sentences, 1), tf.int32)}
+
+    def __call__(self, ids, source, state):
+        self.sizes.append(len(ids))
         prefix = (state["prefix"] * self.vocab + ids) % self.table.shape[1]
-        logits = tf.gather_nd(tf.constant(self.table, tf.float32), tf.stack([state["sentence"], prefix], axis=-1))
-        return logits, state | {"prefix": prefix}
+        sentence = tf.broadcast_to(source.of[:, None], prefix.shape)
+        logits = tf.gather_nd(tf.constant(self.table, tf.float32), tf.stack([sentence, prefix], axis=-1))
+        return logits, {"prefix": prefix}
+
+    @property
+    def calls(self):
+        return len(self.sizes)
 
     def log_probs(self, sentence, prefix):
         """Of each next token, after the tokens of `prefix`."""
@@ -70,9 +88,9 @@ def every_translation(script, sentence, limit, alpha):
     return sorted(found, reverse=True)
 
 
-def plain_beam_search(script, sentence, limit, beam_size, alpha):
-    """The same search with lists, run to the limit: the finished, best first, and what was live after each step."""
-    live, finished, history = [(0.0, [])], [], []
+def plain_beam_search(script, sentence, limit, beam_size, alpha, lookahead, n_best):
+    """The same search with lists: the finished, best first, and how many steps it took."""
+    live, finished = [(0.0, [])], []
     for t in range(1, limit + 1):
         choices = [END_ID] if t == limit else [*script.tokens(), END_ID]
         candidates = [
@@ -81,28 +99,17 @@ def plain_beam_search(script, sentence, limit, beam_size, alpha):
         kept = sorted(candidates, reverse=True)[:beam_size]
         live = [each for each in kept if each[1][-1] != END_ID]
         finished += [(total / penalty(t, alpha), ids) for total, ids in kept if ids[-1] == END_ID]
-        finished = sorted(finished, reverse=True)[:beam_size]
-        history.append((live, finished))
-    return history
-
-
-def steps_needed(script, limit, beam_size, alpha, n_best):
-    """After how many steps no live hypothesis of the first sentence could enter its best ones."""
-    for t, (live, finished) in enumerate(plain_beam_search(script, 0, limit, beam_size, alpha), start=1):
+        finished = sorted(finished, reverse=True)[:n_best]
         worst = finished[n_best - 1][0] if len(finished) >= n_best else -np.inf
-        if not live or max(total for total, _ in live) / penalty(limit, alpha) <= worst:
-            return t
+        if not live or max(total for total, _ in live) / penalty(min(limit, t + lookahead), alpha) <= worst:
+            return finished, t
     raise AssertionError("the limit ends every hypothesis")
 
 
-def run_beam(script, limits, beam_size, alpha=0.0, n_best=1, max_length=None):
+def run_beam(script, limits, beam_size, alpha=0.0, lookahead=LONG, n_best=1, max_length=None):
     limits = np.array(limits, "int32")
-    return beam_search(script, script.state(), limits, max_length or max(limits), beam_size, alpha, n_best)
-
-
-def run_greedy(script, limits, alpha=0.0, max_length=None):
-    limits = np.array(limits, "int32")
-    return greedy_search(script, script.state(), limits, max_length or max(limits), alpha)
+    width = max_length or max(limits)
+    return beam_search(script, script.source(), script.state(), limits, width, beam_size, alpha, lookahead, n_best)
 
 
 def unpadded(ids):
@@ -131,10 +138,11 @@ def test_length_penalty():
     assert float(length_penalty(7, 0.0)) == 1
 
 
-def test_greedy_search_takes_the_likeliest_token():
-    script = Script(vocab=6, max_length=4, sentences=3, seed=1)
-    limits = [4, 3, 4]
-    hypotheses = run_greedy(script, limits, alpha=0.7)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_beam_of_one_is_greedy_search(seed):
+    limits = [5, 1, 3, 5, 2, 5]
+    script = Script(vocab=6, max_length=5, sentences=6, seed=seed)
+    hypotheses = run_beam(script, limits, beam_size=1, alpha=0.7)
     for sentence, limit in enumerate(limits):
         ids, total = [], 0.0
         while END_ID not in ids:
@@ -146,15 +154,6 @@ def test_greedy_search_takes_the_likeliest_token():
         assert float(hypotheses.scores[sentence, 0]) == pytest.approx(total / penalty(len(ids), 0.7), rel=1e-5)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_beam_of_one_is_greedy_search(seed):
-    limits = [5, 1, 3, 5, 2, 5]
-    script = Script(vocab=5, max_length=5, sentences=6, seed=seed)
-    greedy, beam = run_greedy(script, limits, alpha=0.6), run_beam(script, limits, beam_size=1, alpha=0.6)
-    np.testing.assert_array_equal(greedy.ids, beam.ids)
-    np.testing.assert_allclose(greedy.scores, beam.scores, rtol=1e-6)
-
-
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0, 2.0])
 @pytest.mark.parametrize("n_best", [1, 3, 16])
 def test_a_beam_that_holds_everything_finds_the_best_of_all(alpha, n_best):
@@ -162,38 +161,64 @@ def test_a_beam_that_holds_everything_finds_the_best_of_all(alpha, n_best):
     limits = [4, 1, 3, 4, 2, 4]
     script = Script(vocab=5, max_length=4, sentences=6, seed=7)
     expected = [every_translation(script, sentence, limit, alpha)[:n_best] for sentence, limit in enumerate(limits)]
-    check(run_beam(script, limits, 16, alpha, n_best), expected)
+    check(run_beam(script, limits, 16, alpha, n_best=n_best), expected)
     # The buffers may be wider than any limit.
-    check(run_beam(script, limits, 16, alpha, n_best, max_length=9), expected)
+    check(run_beam(script, limits, 16, alpha, n_best=n_best, max_length=9), expected)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
+@pytest.mark.parametrize("lookahead", [1, 2, LONG])
 @pytest.mark.parametrize(("beam_size", "n_best"), [(2, 1), (2, 2), (3, 1), (4, 3)])
-def test_a_narrow_beam_is_the_same_search_with_lists_and_stops_as_soon_as_it_can(alpha, beam_size, n_best):
+def test_a_narrow_beam_is_the_same_search_with_lists_and_as_long(alpha, lookahead, beam_size, n_best):
     limits = [6, 1, 5, 6]
     script = Script(vocab=6, max_length=6, sentences=4, seed=3, spread=1.0)
-    expected = [
-        plain_beam_search(script, sentence, limit, beam_size, alpha)[-1][1][:n_best]
-        for sentence, limit in enumerate(limits)
-    ]
-    check(run_beam(script, limits, beam_size, alpha, n_best), expected)
+    settings = beam_size, alpha, lookahead, n_best
+    found = [plain_beam_search(script, sentence, limit, *settings) for sentence, limit in enumerate(limits)]
+    expected, steps = zip(*found, strict=True)
+    check(run_beam(script, limits, *settings), expected)
+    assert script.calls == max(steps)
     # A sentence alone is not carried on by the others.
-    calls, needed = [], []
     for sentence, limit in enumerate(limits):
         alone = script.alone(sentence)
-        check(run_beam(alone, [limit], beam_size, alpha, n_best), [expected[sentence]])
-        calls.append(alone.calls)
-        needed.append(steps_needed(alone, limit, beam_size, alpha, n_best))
-    assert calls == needed and script.calls == max(needed)
+        check(run_beam(alone, [limit], *settings), [expected[sentence]])
+        assert alone.calls == steps[sentence]
 
 
-def test_a_sure_end_stops_the_search():
+def test_a_long_lookahead_finds_what_a_short_one_leaves():
+    # END at once has 0.4; of the rest one token is nearly sure at every step, and so is END after three of it.
+    script = Script(vocab=5, max_length=4)
+    script.table[:] = -20
+    script.table[..., [PAD_ID, START_ID]] = -np.inf
+    number = START_ID
+    for token in (4, 4, 4, END_ID):
+        script.table[0, number, token] = 0
+        number = number * 5 + token
+    script.table[0, START_ID, END_ID] = np.log(0.4 / 0.6)
+    short, long = (run_beam(script, [4], beam_size=2, alpha=2.0, lookahead=steps) for steps in (1, LONG))
+    assert unpadded(short.ids.numpy()[0, 0]) == unpadded(long.ids.numpy()[0, 0]) == [4, 4, 4, END_ID]
+    # With 0.6 and 0.4 exchanged, ln 0.4 / penalty(2) = -0.67 does not pass ln 0.6 / penalty(1) = -0.51, but with
+    # penalty(4) = 2.25 it does.
+    script.table[0, START_ID, END_ID] = np.log(0.6 / 0.4)
+    short, long = (run_beam(script, [4], beam_size=2, alpha=2.0, lookahead=steps) for steps in (1, LONG))
+    assert unpadded(short.ids.numpy()[0, 0]) == [END_ID] and unpadded(long.ids.numpy()[0, 0]) == [4, 4, 4, END_ID]
+
+
+@pytest.mark.parametrize(("beam_size", "last"), [(1, 2), (3, 1)])
+def test_finished_sentences_cost_nothing(beam_size, last):
+    script = Script(vocab=6, max_length=6, sentences=8)
+    script.table[..., END_ID] -= 30
+    run_beam(script, [1, 2, 3, 4, 4, 4, 5, 6], beam_size)
+    # A quarter must have finished before the others are moved together; with a beam of one, the last has company.
+    assert script.sizes == [8, 7, 7, 5, 2, last]
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_sure_end_stops_the_search(beam_size):
     script = Script(vocab=5, max_length=4, sentences=2)
     script.table[..., END_ID] += 20
-    for run in (run_greedy, lambda *arguments: run_beam(*arguments, beam_size=3, alpha=1.0)):
-        script.calls = 0
-        assert run(script, [50, 60]).ids.numpy()[:, 0, :2].tolist() == [[END_ID, PAD_ID]] * 2
-        assert script.calls == 1
+    ids = run_beam(script, [50, 60], beam_size, alpha=1.0).ids.numpy()
+    assert ids[:, 0, :2].tolist() == [[END_ID, PAD_ID]] * 2
+    assert script.calls == 1
 
 
 @pytest.mark.parametrize(("limit", "beam_size"), [(1, 1), (1, 3), (2, 5)])
@@ -205,20 +230,20 @@ def test_no_step_goes_beyond_the_limit_in_search_of_hypotheses_that_do_not_exist
     assert script.calls == limit
 
 
-@pytest.mark.parametrize("run", [run_greedy, lambda *arguments: run_beam(*arguments, beam_size=3)])
-def test_the_limit_forces_the_end(run):
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_the_limit_forces_the_end(beam_size):
     script = Script(vocab=6, max_length=5, sentences=3)
     script.table[..., END_ID] -= 30
-    ids = run(script, [5, 2, 1]).ids.numpy()[:, 0]
+    ids = run_beam(script, [5, 2, 1], beam_size).ids.numpy()[:, 0]
     assert [unpadded(row).index(END_ID) for row in ids] == [4, 1, 0]
 
 
-@pytest.mark.parametrize("run", [run_greedy, lambda *arguments: run_beam(*arguments, beam_size=2)])
-def test_padding_and_start_are_never_chosen(run):
-    script = Script(vocab=6, max_length=5, sentences=4)
-    script.table[..., [PAD_ID, START_ID]] += 10
-    for row in run(script, [5] * 4).ids.numpy()[:, 0]:
-        assert set(unpadded(row)) <= {*script.tokens(), END_ID}
+@pytest.mark.parametrize("vocab", [23, 24, 36])
+def test_the_likeliest_are_found_in_any_group_of_the_vocabulary(vocab):
+    # 23 is prime: each token is a group.
+    script = Script(vocab=vocab, max_length=2, sentences=5, seed=2)
+    expected = [every_translation(script, sentence, 2, 0.0)[:4] for sentence in range(5)]
+    check(run_beam(script, [2] * 5, beam_size=vocab, n_best=4), expected)
 
 
 def test_more_hypotheses_than_the_vocabulary_has_tokens():
@@ -250,6 +275,13 @@ def test_a_translation_does_not_depend_on_padding_and_company(make_model, make_b
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
+def test_nothing_is_the_translation_of_nothing(make_model, make_batch, beam_size):
+    source = make_batch([1, 5], [1, 1])[0][SOURCE_IDS]
+    found = search(make_model(), source, DecodingConfig(beam_size=beam_size, **DECODING))
+    assert unpadded(found.ids.numpy()[0, 0]) == [END_ID] != unpadded(found.ids.numpy()[1, 0])
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
 def test_search_in_a_graph_that_does_not_know_the_sizes(make_model, make_batch, beam_size):
     model, decoding = make_model(), DecodingConfig(beam_size=beam_size, **DECODING)
 
@@ -264,13 +296,15 @@ def test_search_in_a_graph_that_does_not_know_the_sizes(make_model, make_batch, 
         np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
 
 
-def test_a_model_score_is_that_of_teacher_forcing(make_model, make_batch):
+def test_a_model_score_is_that_of_teacher_forcing_among_the_tokens_that_may_be_chosen(make_model, make_batch):
     model = make_model()
     source = make_batch([5, 3], [1, 1])[0][SOURCE_IDS]
     found = search(model, source, DecodingConfig(beam_size=3, length_penalty=0.8, **DECODING), n_best=3)
     for row, rank in itertools.product(range(2), range(3)):
         ids = unpadded(found.ids.numpy()[row, rank])
         inputs = {SOURCE_IDS: source[row : row + 1], "decoder_input_ids": np.array([[START_ID, *ids[:-1]]])}
-        log_probs = ops.log_softmax(model(inputs)[0]).numpy()
+        logits = model.logits(model(inputs))[0].numpy()
+        logits[:, [PAD_ID, START_ID]] = -np.inf
+        log_probs = ops.log_softmax(logits).numpy()
         total = sum(log_probs[at, token] for at, token in enumerate(ids))
         assert float(found.scores[row, rank]) == pytest.approx(total / penalty(len(ids), 0.8), rel=1e-4)

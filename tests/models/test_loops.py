@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from models.loops import linear, linear_gradient, scan, stack, with_gradient
+from models.loops import linear, linear_gradient, scan, stack, while_any, with_gradient
 
 
 def running(carry, xs):
@@ -78,6 +78,42 @@ def test_scan_reads_the_outputs_of_another_scan_step_by_step(reverse):
     _, written = scan(running, first_carry(), (tf.constant(x), tf.constant(factor)))
     _, read = scan(lambda carry, row: (carry, row["total"] * 2), tf.constant(0), written, reverse)
     np.testing.assert_array_equal(stack(read), 2 * stack(written)["total"])
+
+
+def count_down(left, least=1, sizes=None):
+    """Adds t to each row's sum as long as the row is unfinished."""
+
+    def body(t, rows):
+        if sizes is not None:
+            sizes.append(len(rows["left"]))
+        at_work = rows["left"] > 0
+        total = rows["total"] + tf.where(at_work, t, 0)[:, None]
+        return {"left": rows["left"] - tf.cast(at_work, tf.int32), "total": total}
+
+    def take(rows, indices):
+        return {name: tf.gather(part, indices) for name, part in rows.items()}
+
+    rows = {"left": left, "total": tf.zeros((tf.size(left), 1), tf.int32)}
+    return while_any(lambda rows: rows["left"] > 0, body, 3, rows, take, lambda rows: rows["total"], least)
+
+
+@pytest.mark.parametrize("least", [1, 2])
+@pytest.mark.parametrize("left", [[], [0], [0, 0, 0], [2], [3, 0, 1, 4, 4, 2, 3, 1]])
+@pytest.mark.parametrize(
+    "wrap", [lambda function: function, tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])]
+)
+def test_while_any_runs_each_row_until_it_is_finished(left, least, wrap):
+    totals = wrap(lambda left: count_down(left, least))(tf.constant(left, tf.int32))
+    assert totals.numpy().tolist() == [[sum(range(3, 3 + count))] for count in left]
+
+
+@pytest.mark.parametrize(
+    ("least", "expected"), [(1, [8, 6, 4, 2, 1, 1]), (2, [8, 6, 4, 2, 2, 2]), (5, [8, 6, 6, 6, 6, 6])]
+)
+def test_while_any_sets_finished_rows_aside_a_quarter_at_a_time(least, expected):
+    sizes = []
+    count_down(tf.constant([1, 1, 2, 2, 3, 3, 4, 6]), least, sizes)
+    assert sizes == expected
 
 
 def marked(pair, weight, mask):

@@ -50,7 +50,7 @@ def test_fit_learns_to_copy(make_model, make_batch, settings):
 
 def plain_losses(model, inputs, targets):
     """Cross-entropy of each real token, by NumPy."""
-    logits = model(inputs).numpy().astype("float64")
+    logits = model.logits(model(inputs)).numpy().astype("float64")
     log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     losses = -np.take_along_axis(log_probs, targets[..., None], -1)[..., 0]
     return losses[targets != 0]
@@ -103,10 +103,10 @@ def test_an_epoch_counts_tokens_not_batches(make_model, make_batch):
 def test_smoothing_is_for_training_alone(make_model, make_batch):
     inputs, targets = make_batch([5, 2], [2, 4])
     smooth, sharp = make_model(label_smoothing=0.3), make_model()
-    logits = sharp(inputs)
-    expected = sharp.compute_loss(inputs, targets, logits)
-    assert smooth.compute_loss(inputs, targets, logits, training=False) == expected
-    assert abs(smooth.compute_loss(inputs, targets, logits) - expected) > 1e-3
+    hidden = sharp(inputs)
+    expected = sharp.compute_loss(inputs, targets, hidden)
+    assert smooth.compute_loss(inputs, targets, hidden, training=False) == expected
+    assert abs(smooth.compute_loss(inputs, targets, hidden) - expected) > 1e-3
 
 
 def test_layers_are_made_from_their_configs(make_model):
