@@ -3,7 +3,7 @@ UV ?= uv
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help venv demo test fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-tables
+.PHONY: help venv demo test fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-tables
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -48,6 +48,18 @@ bench-models: venv ## train ours and OpenNMT-py once, for bench-decode and bench
 
 bench-time-to-bleu: venv ## minutes to OpenNMT-py's quality, as bench-models measured them
 	$(BIN)/python -m benchmarks.time_to_bleu $(ARGS)
+
+bench-gpu: venv ## training speed on a GPU, ours on JAX beside PyTorch
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
+
+bench-trace: venv ## a trace of training steps, and how long they wait for their batches
+	$(BIN)/python -m benchmarks.trace $(ARGS)
+
+bench-scale: venv ## how the cost of a step grows with its sizes
+	$(BIN)/python -m benchmarks.scale $(ARGS)
+
+bench-plan: venv ## hours, machines and money for large corpora, from the measured rates
+	$(BIN)/python -m benchmarks.plan $(ARGS)
 
 bench-tables: venv ## write docs/performance.md from benchmarks/results.jsonl
 	$(BIN)/python -m benchmarks.results $(ARGS)

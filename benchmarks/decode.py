@@ -14,15 +14,16 @@ from benchmarks.places import Places
 from benchmarks.results import Row, record
 from benchmarks.rounds import in_turn, measure, module, spread
 
-UNIT = "sentences a second"
+SPEED, LATENCY = "sentences a second", "milliseconds"
 BATCH_SIZES = (64, 1)
 
 
 def bench_decode(places: Places, /, *, rounds: int = 3) -> None:
     """Measures how many sentences of test_2016_flickr a second are translated with a beam of 5, each side in turn.
 
-    Sentences come in the order of the file, 64 at a time and one at a time. Ours go from text to text; OpenNMT-py's are
-    pieces already, so that its tokenizing is not counted.
+    At batch 64 both get the whole file, which each sorts by length and divides itself, and sentences a second are
+    compared; at batch 1 one sentence comes after the other, and the median of their times is. Ours go from text to
+    text; OpenNMT-py's are pieces already, so that its tokenizing is not counted.
 
     Args:
         rounds: How often each side is measured.
@@ -33,7 +34,7 @@ def bench_decode(places: Places, /, *, rounds: int = 3) -> None:
         Curve.read_from(places, side)
     for size in BATCH_SIZES:
         sides = {side: lambda _, side=side, size=size: _translate(places, side, size) for side in (OURS, THEIRS)}
-        record([report(f"decode-batch-{size}", in_turn(sides, rounds))], places.results)
+        record([report(size, in_turn(sides, rounds))], places.results)
 
 
 def _translate(places: Places, side: str, size: int) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def _translate(places: Places, side: str, size: int) -> dict[str, Any]:
     output.parent.mkdir(exist_ok=True)
     if side == OURS:
         source = places.corpus(TEST_SPLIT, SOURCE)
-        options = ("--source", source, "--output", output, "--sentences-at-once", size)
+        options = ("--source", source, "--output", output, *(("--sentences-at-once", 1) if size == 1 else ()))
         command = module("benchmarks.decode_side", our_export(places), *options)
     else:
         command = opennmt.translation(places, their_checkpoint(places), places.pieces / TEST_SPLIT, output, size)
@@ -53,22 +54,24 @@ def _translate(places: Places, side: str, size: int) -> dict[str, Any]:
     return {**measured, "bleu": bleu.score}
 
 
-def report(benchmark: str, found: dict[str, list[dict[str, Any]]]) -> Row:
+def report(size: int, found: dict[str, list[dict[str, Any]]]) -> Row:
     """Prints what the rounds found and makes the row of it.
 
     Args:
-        benchmark: The row's name.
+        size: Sentences of a batch.
         found: The measurements of each side.
     """
-    speeds = {side: [one["sentences"] / sum(one["batch_seconds"]) for one in found[side]] for side in found}
-    for side, values in speeds.items():
-        latencies = [1000 * median(one["batch_seconds"]) for one in found[side]]
+    benchmark = f"decode-batch-{size}"
+    speeds = {side: [one["sentences"] / one["seconds"] for one in found[side]] for side in found}
+    latencies = {side: [1000 * median(one["batch_seconds"]) for one in found[side]] for side in found}
+    for side in found:
         loading = median(one["load_seconds"] for one in found[side])
         print(
-            f"{benchmark}  {side}: {spread(values)} {UNIT}, p50 of a batch {spread(latencies)} ms,"
+            f"{benchmark}  {side}: {spread(speeds[side])} {SPEED}, each batch {spread(latencies[side])} {LATENCY},"
             f" BLEU {found[side][0]['bleu']:.2f}, loading {loading:.1f} s"
         )
-    return Row.compare(benchmark, THEIRS, median(speeds[OURS]), median(speeds[THEIRS]), UNIT)
+    compared, unit = (latencies, LATENCY) if size == 1 else (speeds, SPEED)
+    return Row.compare(benchmark, THEIRS, median(compared[OURS]), median(compared[THEIRS]), unit)
 
 
 if __name__ == "__main__":

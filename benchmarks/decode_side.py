@@ -12,22 +12,24 @@ from pipeline.lines import read_lines, readable
 from serving.servable import Servable, newest_version
 
 
-def decode_side(export: str, /, *, source: str, output: str, sentences_at_once: int) -> None:
-    """Translates a file and prints the seconds of each batch; loading and a first batch come before the clock starts.
+def decode_side(export: str, /, *, source: str, output: str, sentences_at_once: int | None = None) -> None:
+    """Translates a file and prints the seconds of each request; loading and a first request come before the clock
+    starts.
 
     Args:
         export: Folder of an export.
         source: File of sentences, one a line.
         output: File for the translations.
-        sentences_at_once: Sentences in a batch.
+        sentences_at_once: Sentences in a request; by default all of them, which the graph sorts and divides.
     """
     with readable("--source", source):
         lines = np.array(list(read_lines(source)), object)
     begin = time.perf_counter()
     servable = Servable(newest_version(export), timeout=3600)
     load_seconds = time.perf_counter() - begin
-    batches = [lines[first : first + sentences_at_once] for first in range(0, len(lines), sentences_at_once)]
-    servable.run("serving_default", {"text": batches[0]})
+    size = sentences_at_once or len(lines)
+    batches = [lines[first : first + size] for first in range(0, len(lines), size)]
+    servable.run("serving_default", {"text": batches[0][:64]})
     seconds, translations = [], []
     for batch in batches:
         begin = time.perf_counter()
@@ -35,7 +37,13 @@ def decode_side(export: str, /, *, source: str, output: str, sentences_at_once: 
         seconds.append(time.perf_counter() - begin)
         translations += list(found)
     Path(output).write_bytes(b"".join(line.replace(b"\n", b" ") + b"\n" for line in translations))
-    print(json.dumps({"load_seconds": load_seconds, "sentences": len(lines), "batch_seconds": seconds}))
+    measurement = {
+        "load_seconds": load_seconds,
+        "sentences": len(lines),
+        "seconds": sum(seconds),
+        "batch_seconds": seconds,
+    }
+    print(json.dumps(measurement))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def forward_flops(config: ModelConfig, vocab_size: int, lengths: Lengths) -> flo
     pair_of_tokens = attention + encoder
     target_token = (
         4 * decoder * (embedding + encoder + decoder)
-        + decoder * attention
+        + (decoder + (embedding if config.attention_query == "state-and-input" else 0)) * attention
         + (decoder + encoder + embedding) * embedding
         + embedding * vocab_size
     )

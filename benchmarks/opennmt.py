@@ -29,10 +29,15 @@ def install(places: Places) -> None:
     print(f"installing {RELEASE} in {_environment(places)}", file=sys.stderr)
     venv.create(_environment(places), clear=True, with_pip=True)
     for packages in (["--requirement", str(_REQUIREMENTS)], ["--no-deps", RELEASE]):
-        command = [_python(places), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+        command = [python(places), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
         if status := subprocess.run(command).returncode:
             raise UserError(f"--work: expected pip to install {packages[-1]}, received its exit status {status}")
     installed.write_text(wanted)
+
+
+def python(places: Places) -> str:
+    """The Python of the peer's environment."""
+    return str(_environment(places) / "bin" / "python")
 
 
 def training(places: Places, output: Path, steps: int, warmup_steps: int, seed: int, save_every: int) -> list[str]:
@@ -59,7 +64,7 @@ def training(places: Places, output: Path, steps: int, warmup_steps: int, seed: 
         "seed": seed,
     }
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [_python(places), "-W", "ignore", str(_TRAIN), str(warmup_steps), *words]
+    return [python(places), "-W", "ignore", str(_TRAIN), str(warmup_steps), *words]
 
 
 def checkpoint(output: Path, step: int) -> Path:
@@ -78,7 +83,7 @@ def translation(places: Places, model: Path, source: Path, output: Path, sentenc
         sentences_at_once: Sentences in a batch.
     """
     words = [str(_TRANSLATE), str(model), str(source), str(output), str(sentences_at_once)]
-    return [_python(places), "-W", "ignore", *words]
+    return [python(places), "-W", "ignore", *words]
 
 
 _SIDES = (("src", SOURCE), ("tgt", TARGET))
@@ -86,7 +91,3 @@ _SIDES = (("src", SOURCE), ("tgt", TARGET))
 
 def _environment(places: Places) -> Path:
     return places.below("opennmt-environment")
-
-
-def _python(places: Places) -> str:
-    return str(_environment(places) / "bin" / "python")

@@ -20,10 +20,11 @@ TABLES = "docs/performance.md"
 TITLES = {
     "train": "Training: source and target tokens a second, the median of the rounds",
     "time-to-bleu": "Training until OpenNMT-py's last validation BLEU: minutes",
-    "decode-batch-64": "Translating test_2016_flickr with a beam of 5, 64 sentences at a time",
-    "decode-batch-1": "Translating test_2016_flickr with a beam of 5, one sentence at a time",
+    "decode-batch-64": "Translating test_2016_flickr with a beam of 5 in batches",
+    "decode-batch-1": "Translating one sentence of test_2016_flickr with a beam of 5: the median",
+    "gpu-train": "Training on a GPU in bfloat16; the limit is cuDNN's LSTM without attention",
 }
-HIGHER_IS_BETTER = {"tokens a second": True, "sentences a second": True, "minutes": False}
+HIGHER_IS_BETTER = {"tokens a second": True, "sentences a second": True, "minutes": False, "milliseconds": False}
 
 _INTRODUCTION = """# Performance
 
@@ -48,7 +49,7 @@ class Row:
         limit_share: Our figure by what the machine allows; None where no limit is known.
         commit: The commit that was measured.
         date: When, in ISO 8601.
-        machine: The processor and its count of cores.
+        machine: The processor and its count of cores, or the GPU.
     """
 
     benchmark: str
@@ -64,9 +65,19 @@ class Row:
 
     @classmethod
     def compare(
-        cls, benchmark: str, peer: str, ours: float, theirs: float, unit: str, limit_share: float | None = None
+        cls,
+        benchmark: str,
+        peer: str,
+        ours: float,
+        theirs: float,
+        unit: str,
+        limit_share: float | None = None,
+        machine_name: str | None = None,
     ) -> "Row":
-        """Makes the row of a comparison, here and now; the arguments are the attributes of these names."""
+        """Makes the row of a comparison, here and now; the arguments are the attributes of these names.
+
+        `machine_name` is by default this machine's.
+        """
         return cls(
             benchmark=benchmark,
             peer=peer,
@@ -75,9 +86,9 @@ class Row:
             unit=unit,
             ratio=_rounded(ours / theirs if HIGHER_IS_BETTER[unit] else theirs / ours),
             limit_share=None if limit_share is None else _rounded(limit_share),
-            commit=_commit(),
-            date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            machine=_machine(),
+            commit=commit(),
+            date=today(),
+            machine=machine_name or machine(),
         )
 
 
@@ -86,15 +97,21 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _commit() -> str:
+def commit() -> str:
     """The hash of the commit, with `-dirty` if tracked files other than the results differ from it."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True)
     others = [":(top)", f":(top,exclude){RESULTS}", f":(top,exclude){TABLES}"]
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *others], cwd=ROOT).returncode
-    return commit.stdout.strip() + ("-dirty" if changed else "")
+    return head.stdout.strip() + ("-dirty" if changed else "")
 
 
-def _machine() -> str:
+def today() -> str:
+    """Date and time, in ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def machine() -> str:
+    """The processor and its count of cores."""
     names = [platform.processor() or platform.machine()]
     if (info := Path("/proc/cpuinfo")).exists():
         names += [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line[:10] == "model name"]

@@ -3,11 +3,11 @@
 import dataclasses
 import json
 import sys
-import time
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 
+from benchmarks.clock import Clock
 from benchmarks.command import run_command
 from benchmarks.keras_peer import build_keras_model
 from benchmarks.places import RECIPE
@@ -19,18 +19,6 @@ from pipeline.schema import PAD_ID, SOURCE_IDS, TRAIN, Manifest
 
 # More than any benchmark reads.
 _EPOCHS = 1000
-
-
-class Clock(keras.callbacks.Callback):
-    """Notes the time after each step."""
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Makes room."""
-        self.times: dict[int, float] = {}
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Notes a step, counted from 1."""
-        self.times[batch + 1] = time.perf_counter()
 
 
 def shipped_recipe(name: str) -> Recipe:

@@ -1,0 +1,95 @@
+"""A trace of training steps, for TensorBoard, and how long a step waits for its batch."""
+
+import dataclasses
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from benchmarks import corpus
+from benchmarks.command import run_command
+from benchmarks.places import RECIPE, Places
+from benchmarks.train_side import compile_model, shipped_recipe
+from pipeline.dataset import batches
+from pipeline.errors import UserError
+from pipeline.schema import TRAIN, Manifest
+
+# The operation itself returns at once and waits in the background.
+_NEXT_BATCH = "IteratorGetNextOp::DoCompute"
+
+
+class Tracer(keras.callbacks.Callback):
+    """Records the steps from `first` to `last`, counted from 1.
+
+    Args:
+        folder: Where the trace is written.
+        first: The first step that is recorded.
+        last: The last one.
+    """
+
+    def __init__(self, folder: Path, first: int, last: int):
+        super().__init__()
+        self.folder, self.first, self.last = folder, first, last
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Begins before the first."""
+        import tensorflow as tf
+
+        if batch + 1 == self.first:
+            tf.profiler.experimental.start(str(self.folder))
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Ends after the last."""
+        import tensorflow as tf
+
+        if batch + 1 == self.last:
+            tf.profiler.experimental.stop()
+
+
+def bench_trace(places: Places, /, *, steps: int = 50, warmup_steps: int = 20) -> None:
+    """Traces training steps of the `attention` recipe and prints how long they waited for their batches.
+
+    Args:
+        steps: Steps that are traced.
+        warmup_steps: Steps before them.
+    """
+    corpus.prepare(places)
+    folder, total = places.below("trace"), warmup_steps + steps
+    shutil.rmtree(folder, ignore_errors=True)
+    recipe, manifest = shipped_recipe(RECIPE), Manifest.read_from(places.data)
+    dataset = batches(places.data, TRAIN, **dataclasses.asdict(recipe.batching), seed=1, epochs=1000)
+    model = compile_model("ours", recipe, manifest, total)
+    tracer = Tracer(folder, warmup_steps + 1, total)
+    model.fit(dataset, steps_per_epoch=total, epochs=1, callbacks=[tracer], shuffle=False, verbose=0)
+    waits, seconds = read_waits(folder)
+    print(f"{seconds / steps * 1e3:.1f} ms a step, of which {sum(waits) / steps * 1e3:.3f} ms waiting for the batch")
+    print(f"longest wait {max(waits) * 1e3:.3f} ms; the trace is in {folder}: tensorboard --logdir {folder}")
+
+
+def read_waits(folder: Path) -> tuple[list[float], float]:
+    """The seconds of each wait for a batch, and those from the first event of a trace to the last.
+
+    Raises:
+        UserError: There is no trace, or no batch in it.
+    """
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    waits, begins, ends = [], [], []
+    for path in folder.glob("**/*.xplane.pb"):
+        space = xplane_pb2.XSpace.FromString(path.read_bytes())
+        for plane in (plane for plane in space.planes if "CPU" in plane.name):
+            for line in plane.lines:
+                for event in line.events:
+                    begins.append(line.timestamp_ns * 1e-9 + event.offset_ps * 1e-12)
+                    ends.append(begins[-1] + event.duration_ps * 1e-12)
+                    if plane.event_metadata[event.metadata_id].name == _NEXT_BATCH:
+                        waits.append(event.duration_ps * 1e-12)
+    if not waits:
+        raise UserError(f"--work: expected a trace with batches in {folder}, received none")
+    return waits, max(ends) - min(begins)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(bench_trace))
