@@ -32,7 +32,7 @@ class AttentionCell(layers.Layer):
     def build(self, input_shape: tuple[Any, ...]) -> None:
         """Makes the weights for inputs `(batch, embedding_size)`."""
         self.cell.build((None, input_shape[-1] + self.memory_units))
-        self.query.build((None, self.units))
+        self.query.build((None, self.units + input_shape[-1]))
         self.attention.build([(None, 1, self.attention_units), (None, None, self.memory_units)])
         self.built = True
 
@@ -49,7 +49,7 @@ class AttentionCell(layers.Layer):
             Hidden state and context `(batch, units + memory_units)`, and the states.
         """
         hidden, carry, memory, keys, mask = states
-        query = ops.expand_dims(self.query(hidden), 1)
+        query = ops.expand_dims(self.query(ops.concatenate([hidden, inputs], axis=-1)), 1)
         context = ops.squeeze(self.attention([query, memory, keys], mask=[None, mask]), 1)
         _, (hidden, carry) = self.cell(ops.concatenate([inputs, context], axis=-1), [hidden, carry], training=training)
         return ops.concatenate([hidden, context], axis=-1), [hidden, carry, memory, keys, mask]

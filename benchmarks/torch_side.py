@@ -32,7 +32,7 @@ class AttentionDecoder(nn.Module):
         units, memory_units = config.decoder_units, config.encoder_units
         inputs = [config.embedding_size + memory_units] + [units] * (config.decoder_layers - 1)
         self.cells = nn.ModuleList(nn.LSTMCell(width, units) for width in inputs)
-        self.query = nn.Linear(units, config.attention_units, bias=False)
+        self.query = nn.Linear(units + config.embedding_size, config.attention_units, bias=False)
         self.keys = nn.Linear(memory_units, config.attention_units)
         self.score = nn.Linear(config.attention_units, 1, bias=False)
         self.dropout = nn.Dropout(config.dropout)
@@ -41,7 +41,8 @@ class AttentionDecoder(nn.Module):
         """From `embedded (batch, tgt_len, ...)` and `memory (batch, src_len, ...)` to states and contexts."""
         keys, outputs = self.keys(memory), []
         for step in embedded.unbind(1):
-            scores = self.score(torch.tanh(keys + self.query(states[0][0])[:, None])).squeeze(-1)
+            query = self.query(torch.cat([states[0][0], step], dim=-1))
+            scores = self.score(torch.tanh(keys + query[:, None])).squeeze(-1)
             weights = torch.softmax(scores.masked_fill(~mask, -1e9), dim=-1)
             context = torch.bmm(weights[:, None].to(memory.dtype), memory)[:, 0]
             inputs = torch.cat([step, context], dim=-1)

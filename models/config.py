@@ -56,8 +56,9 @@ class ModelConfig:
         embedding_size: Width of the source and of the target embeddings.
         attention: `none`, or `additive` (Bahdanau 2015).
         attention_units: Width of the layer in which query and key are added.
-        attention_query: What attention is asked with before each step: the decoder's last `state` (Bahdanau 2015), or
-            `state-and-input`, the embedding of the last target token too, which that state has not seen yet.
+        attention_query: What attention is asked with before each step: `state-and-input`, the decoder's last state and
+            the embedding of the last target token, which that state has not seen yet, or the `state` alone (Bahdanau
+            2015).
         context: Without attention, where the encoder's last state enters the decoder: as its `initial` state
             (Sutskever 2014), at `every-step`, or `both` (Cho 2014). With attention the initial state is always used.
         readout: `linear` (state and context straight to the vocabulary) or `deep` (Pascanu 2014: one tanh layer of
@@ -76,7 +77,7 @@ class ModelConfig:
     embedding_size: int = 256
     attention: Literal["none", "additive"] = "additive"
     attention_units: int = 512
-    attention_query: Literal["state", "state-and-input"] = "state"
+    attention_query: Literal["state", "state-and-input"] = "state-and-input"
     context: Literal["initial", "every-step", "both"] = "initial"
     readout: Literal["linear", "deep"] = "deep"
     tie_embeddings: bool = False
@@ -105,8 +106,6 @@ class ModelConfig:
         _require(0 <= self.dropout < 1, "model.dropout", "at least 0 and below 1", self.dropout)
         tied = not self.tie_embeddings or self.readout == "deep"
         _require(tied, "model.tie_embeddings", "false, or model.readout: deep", self.tie_embeddings)
-        asks = self.attention != "none" or self.attention_query == "state"
-        _require(asks, "model.attention_query", "state, or model.attention: additive", self.attention_query)
         context = self.attention == "none" or self.context == "initial"
         _require(
             context, "model.context", "initial beside attention, which gives a context at every step", self.context

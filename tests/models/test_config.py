@@ -73,11 +73,6 @@ def test_tied_embeddings_need_the_deep_readout():
         ModelConfig(tie_embeddings=True, readout="linear")
 
 
-def test_a_query_needs_attention():
-    with pytest.raises(UserError, match=r"^model\.attention_query: expected state, or model\.attention: additive, rec"):
-        ModelConfig(attention="none", attention_query="state-and-input")
-
-
 def test_what_is_just_allowed():
     ModelConfig(encoder="unidirectional", encoder_units=511, tie_embeddings=True, dropout=0.0)
     for context in ("initial", "every-step", "both"):

@@ -17,7 +17,7 @@ OPTIONS = [
     {"encoder": "unidirectional"},
     {"readout": "linear"},
     {"tie_embeddings": True},
-    {"attention_query": "state-and-input"},
+    {"attention_query": "state"},
     {"encoder_layers": 2, "decoder_layers": 2},
     {"cell": "gru", "decoder_layers": 2, "readout": "linear"},
     PLAIN,
