@@ -82,7 +82,7 @@ class ModelConfig:
     readout: Literal["linear", "deep"] = "deep"
     tie_embeddings: bool = False
     forget_bias: float = 1.0
-    dropout: float = 0.2
+    dropout: float = 0.15
 
     def __post_init__(self) -> None:
         _require_choice("model.cell", self.cell, "simple", "lstm", "gru")

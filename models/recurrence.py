@@ -26,8 +26,8 @@ class Weights(NamedTuple):
     """What a step multiplies with; the last two are empty tuples without attention.
 
     Attributes:
-        state_kernel: All that the last state is multiplied with, `(units, gates * units)`, side by side with that of
-            attention's query: `(units, gates * units + attention_units)`.
+        state_kernel: All that the last state is multiplied with in one product: `(units, gates * units)`, and with
+            attention its query's kernel beside it, `(units, gates * units + attention_units)`.
         context_kernel: `(encoder_units, gates * units)`.
         score_kernel: Of additive attention, `(attention_units,)`.
     """
@@ -54,8 +54,8 @@ def step(
 ) -> tuple[State, Reading | tuple[()], tuple[Any, ...]]:
     """One step, the definition that training unrolls and search calls.
 
-    With attention, the context is read with the state before the step and enters the cell (Bahdanau 2015, section
-    A.2.2).
+    With attention, the context is read before the cell's step and enters it (Bahdanau 2015, section A.2.2); the query
+    is made of the state before the step, and of the input if the attention layer asks with it.
 
     Args:
         cell: The cell.
@@ -129,16 +129,17 @@ def _unroll_gradient(cell: Cell, weights: Weights, memory: Memory | tuple[()], i
         d_state, sums = carry
         d_states, d_contexts, before, reading, kept = xs
         d_state = tuple(map(ops.add, d_state, d_states))
-        d_gates, d_products, d_state = cell.gradient(kept, before, d_state)
-        # A cell that adds its two products has one gradient for both; it is stored once.
-        d_context, d_stored = (), () if d_products is d_gates else d_gates
+        d_gates, d_recurrent, d_state = cell.gradient(kept, before, d_state)
+        d_context, d_query, d_products = (), (), d_recurrent
         if memory:
             d_context = d_contexts + linear(d_gates, context_back)
             d_query, *d_sums = additive_read_gradient(weights.score_kernel, memory, reading, d_context)
-            d_products = ops.concatenate([d_products, d_query], axis=-1)
+            d_products = ops.concatenate([d_recurrent, d_query], axis=-1)
             sums = tuple(map(ops.add, sums, d_sums))
         d_h = d_state[0] + linear(d_products, state_back)
-        return ((d_h, *d_state[1:]), sums), (d_products, d_stored, d_context)
+        # A cell that adds its two products has one gradient for both; it is stored once.
+        d_recurrent = () if d_recurrent is d_gates else d_recurrent
+        return ((d_h, *d_state[1:]), sums), (d_gates, d_recurrent, d_query, d_context)
 
     sums = ()
     if memory:
@@ -146,18 +147,18 @@ def _unroll_gradient(cell: Cell, weights: Weights, memory: Memory | tuple[()], i
     d_state = tree.map_structure(ops.zeros_like, initial)
     (d_initial, sums), d_rows = scan(run, (d_state, sums), xs, reverse=True)
 
-    d_products, d_gates, d_contexts = stack(d_rows)
+    d_gates, d_recurrent, d_queries, d_contexts = stack(d_rows)
     _, _, before, readings, _ = xs
-    d_state_kernel = linear_gradient(stack(before[0]), d_products)
-    width = cell.gates * initial[0].shape[-1]
-    d_gates = d_products[..., :width] if isinstance(d_gates, tuple) else d_gates
+    states = stack(before[0])
+    d_state_kernel = linear_gradient(states, d_gates if isinstance(d_recurrent, tuple) else d_recurrent)
     if not memory:
         return Weights(d_state_kernel), (), d_gates, (), d_initial
+    d_state_kernel = ops.concatenate([d_state_kernel, linear_gradient(states, d_queries)], axis=1)
     d_score_kernel, *d_scores = sums
     d_keys = keys_gradient(weights.score_kernel, *d_scores)
     d_weights = Weights(d_state_kernel, linear_gradient(stack(readings.context), d_gates), d_score_kernel)
     d_values = ops.einsum("tbns,tbnm->bsm", stack(readings.weights), d_contexts)
-    return d_weights, Memory(d_keys, d_values, None), d_gates, d_products[..., width:], d_initial
+    return d_weights, Memory(d_keys, d_values, None), d_gates, d_queries, d_initial
 
 
 class PerGate(keras.initializers.Initializer):

@@ -19,6 +19,7 @@ from models.callbacks import Checkpoint
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
 from models.decoding import search
 from models.run import RunConfig, load_model
+from models.seq2seq import Seq2Seq
 from models.training import build_optimizer, train
 from pipeline import records
 from pipeline.dataset import batches
@@ -158,6 +159,23 @@ def test_resumed_is_uninterrupted(whole_run, data, tmp_path, monkeypatch):
         assert found.files == expected.files
         for name in found.files:
             np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+
+def test_nothing_is_traced_after_the_first_epoch(data, tmp_path, monkeypatch):
+    # Python runs the loss only while a graph of it is made.
+    traced, compute_loss = [], Seq2Seq.compute_loss
+
+    def counted(*arguments, **options):
+        traced.append(arguments)
+        return compute_loss(*arguments, **options)
+
+    monkeypatch.setattr(Seq2Seq, "compute_loss", counted)
+    counts = []
+    for epochs in (1, 3):
+        train(changed("training", epochs=epochs), data, str(tmp_path / str(epochs)))
+        counts.append(len(traced))
+        traced.clear()
+    assert counts[0] == counts[1] > 0
 
 
 def test_resuming_a_finished_run_does_nothing(whole_run, data, capsys):
