@@ -185,25 +185,22 @@ def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any) -> tuple[Any
     Returns:
         Their log-probabilities, the hypotheses they continue and their tokens, `(batch, count)`.
     """
-    logits = ops.cast(logits, "float32")
-    batch, (hypotheses, vocab) = ops.shape(logits)[0], logits.shape[1:]
+    hypotheses, vocab = logits.shape[1:]
     size = _group_size(vocab)
     groups = vocab // size
-    maxima = ops.max(ops.reshape(logits, (batch, hypotheses, groups, size)), axis=-1)
-    highest = ops.max(maxima, axis=-1, keepdims=True)
-    total = ops.log(ops.sum(ops.exp(logits - highest), axis=-1, keepdims=True)) + highest
-    before = scores[..., None] - total
-
-    maxima = ops.reshape(maxima + before, (batch, hypotheses * groups))
+    probabilities = ops.softmax(ops.cast(logits, "float32"), axis=-1)
+    maxima = ops.max(ops.reshape(probabilities, (-1, hypotheses, groups, size)), axis=-1)
+    maxima = ops.reshape(ops.log(maxima) + scores[..., None], (-1, hypotheses * groups))
     _, best = ops.top_k(maxima, min(count, hypotheses * groups))
-    of_best = _reorder(ops.reshape(logits, (batch, hypotheses * groups, size)), best)
-    of_best = of_best + ops.take_along_axis(before, (best // groups)[..., None], axis=1)
+    of_best = ops.log(_reorder(ops.reshape(probabilities, (-1, hypotheses * groups, size)), best))
+    of_best = of_best + ops.take_along_axis(scores, best // groups, axis=1)[..., None]
     found = min(count, best.shape[1] * size)
-    totals, chosen = ops.top_k(ops.reshape(of_best, (batch, best.shape[1] * size)), found)
+    totals, chosen = ops.top_k(ops.reshape(of_best, (-1, best.shape[1] * size)), found)
     group = ops.take_along_axis(best, chosen // size, axis=1)
     parents, tokens = group // groups, group % groups * size + chosen % size
 
-    ends = before[..., 0] + logits[..., END_ID]
+    # Never quite impossible, as a sentence at its limit has nothing else.
+    ends = scores + ops.log(ops.maximum(probabilities[..., END_ID], np.finfo("float32").tiny))
     ranks = ops.arange(count, dtype="int32")
     return (
         ops.where(at_limit, _widen(ends, count, IMPOSSIBLE), _widen(totals, count, IMPOSSIBLE)),
