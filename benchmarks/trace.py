@@ -4,7 +4,6 @@ import dataclasses
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -20,34 +19,6 @@ from pipeline.schema import TRAIN, Manifest
 _NEXT_BATCH = "IteratorGetNextOp::DoCompute"
 
 
-class Tracer(keras.callbacks.Callback):
-    """Records the steps from `first` to `last`, counted from 1.
-
-    Args:
-        folder: Where the trace is written.
-        first: The first step that is recorded.
-        last: The last one.
-    """
-
-    def __init__(self, folder: Path, first: int, last: int):
-        super().__init__()
-        self.folder, self.first, self.last = folder, first, last
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Begins before the first."""
-        import tensorflow as tf
-
-        if batch + 1 == self.first:
-            tf.profiler.experimental.start(str(self.folder))
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Ends after the last."""
-        import tensorflow as tf
-
-        if batch + 1 == self.last:
-            tf.profiler.experimental.stop()
-
-
 def bench_trace(places: Places, /, *, steps: int = 50, warmup_steps: int = 20) -> None:
     """Traces training steps of the `attention` recipe and prints how long they waited for their batches.
 
@@ -61,8 +32,8 @@ def bench_trace(places: Places, /, *, steps: int = 50, warmup_steps: int = 20) -
     recipe, manifest = shipped_recipe(RECIPE), Manifest.read_from(places.data)
     dataset = batches(places.data, TRAIN, **dataclasses.asdict(recipe.batching), seed=1, epochs=1000)
     model = compile_model("ours", recipe, manifest, total)
-    tracer = Tracer(folder, warmup_steps + 1, total)
-    model.fit(dataset, steps_per_epoch=total, epochs=1, callbacks=[tracer], shuffle=False, verbose=0)
+    traced = keras.callbacks.TensorBoard(folder, write_graph=False, profile_batch=(warmup_steps + 1, total))
+    model.fit(dataset, steps_per_epoch=total, epochs=1, callbacks=[traced], shuffle=False, verbose=0)
     waits, seconds = read_waits(folder)
     print(f"{seconds / steps * 1e3:.1f} ms a step, of which {sum(waits) / steps * 1e3:.3f} ms waiting for the batch")
     print(f"longest wait {max(waits) * 1e3:.3f} ms; the trace is in {folder}: tensorboard --logdir {folder}")

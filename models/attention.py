@@ -53,7 +53,7 @@ def additive_read(score_kernel: Any, memory: Memory, query: Any) -> Reading:
     Returns:
         The reading; padding has weight 0.
     """
-    # One hypothesis after the other: a sum that repeats both of its terms would cost more than the rest of the step.
+    # One hypothesis after the other, so that adding its query is adding a row.
     hidden = (ops.tanh(memory.keys + query[:, n]) for n in range(query.shape[1]))
     scores = ops.concatenate([linear(each, score_kernel[:, None]) for each in hidden], axis=-1)
     scores = ops.transpose(scores, (1, 2, 0))

@@ -160,7 +160,7 @@ class DecodingConfig:
         length_penalty: The exponent alpha of GNMT's length normalization (Wu 2016, equation 14); 0 turns it off.
         lookahead: A sentence is done when no hypothesis could pass the best finished one by ending within so many
             steps. With a length penalty a longer one may pass later: a lookahead as large as the longest translation
-            waits for it, and takes a fifth more time.
+            waits for it, and takes more time.
         max_source_length: Longest source translated in one part, in pieces, END included; a longer text is divided.
         max_length_factor: A translation has at most factor * source pieces + offset pieces, END included.
         max_length_offset: See `max_length_factor`.

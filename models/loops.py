@@ -101,20 +101,21 @@ def _while_any_tensorflow(
 ) -> Any:
     import tensorflow as tf
 
-    def count_unfinished(rows: Any) -> Any:
-        return tf.math.count_nonzero(unfinished(rows), dtype=tf.int32)
+    def count(going_on: Any) -> Any:
+        return tf.math.count_nonzero(going_on, dtype=tf.int32)
 
     def without_finished(places: Any, rows: Any) -> tuple[Any, Any]:
-        left = count_unfinished(rows)
+        going_on = unfinished(rows)
+        left = count(going_on)
         left = tf.where(left > 0, tf.maximum(left, tf.minimum(least, tf.size(places))), 0)
-        kept = tf.argsort(tf.cast(~unfinished(rows), tf.int32), stable=True)[:left]
+        kept = tf.argsort(tf.cast(~going_on, tf.int32), stable=True)[:left]
         return tf.gather(places, kept), take(rows, kept)
 
     def run(t: Any, places: Any, rows: Any, results: Any) -> tuple[Any, ...]:
         few = tf.size(places) * 3 // 4
         few = tf.where(few < least, 0, few)
         t, rows = tf.while_loop(
-            lambda t, rows: count_unfinished(rows) > few, lambda t, rows: (t + 1, body(t, rows)), (t, rows)
+            lambda t, rows: count(unfinished(rows)) > few, lambda t, rows: (t + 1, body(t, rows)), (t, rows)
         )
         results = tree.map_structure(
             lambda all, some: tf.tensor_scatter_nd_update(all, places[:, None], some), results, result(rows)

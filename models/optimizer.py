@@ -36,7 +36,7 @@ class Adam(keras.optimizers.Adam):
         )
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
-        # Keras's own passes over every gradient four times in every step; this passes once, and twice more to clip.
+        # Keras's own multiplies every gradient in every step; this one only those that are too long together.
         if keras.backend.backend() != "tensorflow" or not self.global_clipnorm:
             return super()._clip_gradients(grads)
         import tensorflow as tf

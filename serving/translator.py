@@ -13,7 +13,7 @@ from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer
 from serving.segments import divide, join
 
-# The steps of one search are too small to keep two cores busy; those of two at a time take 4 % less time.
+# The steps of one search are too small to keep two cores busy.
 ROWS_AT_ONCE, CHUNKS_AT_ONCE = 64, 2
 
 
