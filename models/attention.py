@@ -14,7 +14,8 @@ class Memory(NamedTuple):
     """What a decoder reads, computed once a sentence.
 
     Attributes:
-        keys: `(src_len, batch, attention_units)`; time comes first, so that adding a query is adding a row.
+        keys: `(src_len, batch, attention_units)`; time comes first, so that adding a query is adding a row. An empty
+            tuple where the values are the keys.
         values: `(batch, src_len, encoder_units)`.
         mask: `(batch, src_len)`, bool, True = real token.
     """
@@ -25,14 +26,15 @@ class Memory(NamedTuple):
 
     def take(self, rows: Any) -> "Memory":
         """The memory of the sentences `rows (m,)`."""
-        return Memory(*(ops.take(part, rows, axis=axis) for part, axis in zip(self, (1, 0, 0), strict=True)))
+        keys = () if isinstance(self.keys, tuple) else ops.take(self.keys, rows, axis=1)
+        return Memory(keys, ops.take(self.values, rows, axis=0), ops.take(self.mask, rows, axis=0))
 
 
 class Reading(NamedTuple):
     """One look at the memory.
 
     Attributes:
-        query: `(batch, n, attention_units)`; n is the beam in search and 1 in training.
+        query: `(batch, n, query_width)`; n is the beam in search and 1 in training.
         weights: `(batch, n, src_len)`, a distribution over the source.
         context: `(batch, n, encoder_units)`.
     """
@@ -42,89 +44,214 @@ class Reading(NamedTuple):
     context: Any
 
 
-def additive_read(score_kernel: Any, memory: Memory, query: Any) -> Reading:
-    """Reads the memory: scores = v tanh(W s + U h), weights = softmax(scores) (Bahdanau 2015, section A.1.2).
+class Attention(keras.layers.Layer):
+    """What asks a memory: the weights, how a query is scored, and the scores' gradient.
+
+    `scores` and the three methods of its gradient take their weights as arguments, so that a recurrence with a gradient
+    of its own can call them; that gradient is for n = 1.
 
     Args:
-        score_kernel: v, `(attention_units,)`.
-        memory: The source; its keys are U h.
-        query: W s, `(batch, n, attention_units)`.
+        asks_with_input: Whether the query holds the decoder's input beside its state.
+    """
+
+    query_kernel: Any = None
+
+    def __init__(self, asks_with_input: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.asks_with_input = asks_with_input
+
+    def query_width(self, query_units: int, values_units: int) -> int:
+        """Width of a query, for a state of `query_units`."""
+        raise NotImplementedError
+
+    def build(self, query_units: int, values_units: int, inputs_units: int = 0) -> None:
+        """Makes the weights for states of `query_units`, values of `values_units` and inputs of `inputs_units`."""
+        if self.asks_with_input:
+            width = self.query_width(query_units, values_units)
+            self.input_kernel = self.add_weight(name="input_kernel", shape=(inputs_units, width))
+        self.built = True
+
+    def remember(self, values: Any, mask: Any) -> Memory:
+        """Computes the keys of a source: `values (batch, src_len, encoder_units)`, `mask (batch, src_len)`."""
+        return Memory((), values, mask)
+
+    def ask(self, inputs: Any) -> Any:
+        """What the decoder's inputs `(..., inputs_units)` add to their queries; an empty tuple if nothing."""
+        return linear(inputs, self.input_kernel) if self.asks_with_input else ()
+
+    def scoring_weights(self) -> Any:
+        """What `scores` multiplies with; an empty tuple if nothing."""
+        return ()
+
+    def scores(self, score_kernel: Any, memory: Memory, query: Any) -> Any:
+        """Scores `(batch, n, src_len)` of queries `(batch, n, query_width)`."""
+        raise NotImplementedError
+
+    def no_sums(self, score_kernel: Any, memory: Memory) -> tuple[Any, ...]:
+        """Zeros, of the shapes of what `gradient` adds up over the steps."""
+        return ()
+
+    def gradient(self, score_kernel: Any, memory: Memory, query: Any, d_scores: Any) -> tuple[Any, tuple[Any, ...]]:
+        """One step backwards: the gradient of the query, and what is added up over the steps.
+
+        Args:
+            score_kernel: From `scoring_weights`.
+            memory: The source.
+            query: `(batch, 1, query_width)`.
+            d_scores: Gradient of its scores, `(batch, 1, src_len)`; a softmax's, so that a row's sum is 0.
+        """
+        raise NotImplementedError
+
+    def finish(
+        self, score_kernel: Any, memory: Memory, sums: tuple[Any, ...], queries: Any, d_scores: Any
+    ) -> tuple[Any, Any, Any]:
+        """After the steps: the gradients of `score_kernel`, of the keys and of the values (0 if none is due to scores).
+
+        Args:
+            score_kernel: From `scoring_weights`.
+            memory: The source.
+            sums: Of what `gradient` returned.
+            queries: Of all steps, `(steps, batch, 1, query_width)`.
+            d_scores: Of all steps, `(steps, batch, 1, src_len)`.
+        """
+        raise NotImplementedError
+
+
+def read(attention: Attention, score_kernel: Any, memory: Memory, query: Any) -> Reading:
+    """Reads the memory: weights = softmax(scores), context = weights values (Bahdanau 2015, equations 5 and 6).
+
+    Args:
+        attention: How a query is scored.
+        score_kernel: Its weights.
+        memory: The source.
+        query: `(batch, n, query_width)`.
 
     Returns:
         The reading; padding has weight 0.
     """
-    # One hypothesis after the other, so that adding its query is adding a row.
-    hidden = (ops.tanh(memory.keys + query[:, n]) for n in range(query.shape[1]))
-    scores = ops.concatenate([linear(each, score_kernel[:, None]) for each in hidden], axis=-1)
-    scores = ops.transpose(scores, (1, 2, 0))
+    scores = attention.scores(score_kernel, memory, query)
     distribution = ops.softmax(ops.where(memory.mask[:, None], scores, MASKED_SCORE), axis=-1)
     return Reading(query, distribution, ops.matmul(distribution, memory.values))
 
 
-def additive_read_gradient(
-    score_kernel: Any, memory: Memory, reading: Reading, d_context: Any
-) -> tuple[Any, Any, Any, Any]:
-    """The part of `additive_read`'s gradient that the backward loop needs, for n = 1.
-
-    With hidden = tanh(keys + query), the gradient of what the tanh is applied to is d_scores v (1 - hidden^2). It is
-    summed over the source for the query, where d_scores adds up to 0, as any softmax's does, and over the steps for the
-    keys, where v is the same in all: so the loop need only see d_scores hidden^2, and adds the rest once, after it.
-
-    Args:
-        score_kernel: v.
-        memory: The source.
-        reading: What `additive_read` returned.
-        d_context: Gradient of its context, `(batch, 1, encoder_units)`.
-
-    Returns:
-        Gradients of the query, of v, and of the scores, `(src_len, batch, 1)`; and d_scores hidden^2,
-        `(src_len, batch, attention_units)`: see `keys_gradient`.
-    """
+def scores_gradient(memory: Memory, reading: Reading, d_context: Any) -> Any:
+    """Gradient of the scores of a reading, `(batch, n, src_len)`, from that of its context."""
     d_distribution = ops.matmul(d_context, ops.swapaxes(memory.values, 1, 2))
     mean = ops.sum(reading.weights * d_distribution, axis=-1, keepdims=True)
-    d_scores = ops.transpose(reading.weights * (d_distribution - mean), (2, 0, 1))
-    hidden = ops.tanh(memory.keys + reading.query[:, 0])
-    d_score_kernel = linear_gradient(d_scores, hidden)[0]
-    curved = d_scores * ops.square(hidden)
-    d_query = -score_kernel * ops.sum(curved, axis=0)
-    return d_query[:, None], d_score_kernel, d_scores, curved
-
-
-def keys_gradient(score_kernel: Any, d_scores: Any, curved: Any) -> Any:
-    """Gradient of the keys, from the sums over all steps of what `additive_read_gradient` returns last."""
-    return score_kernel * (d_scores - curved)
+    return reading.weights * (d_distribution - mean)
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
-class AdditiveAttention(keras.layers.Layer):
-    """The weights of additive attention (Bahdanau 2015, section A.1.2).
+class AdditiveAttention(Attention):
+    """scores = v tanh(W s + U h) (Bahdanau 2015, section A.1.2).
 
     Args:
         units: Width of the layer in which query and key are added.
-        asks_with_input: Whether the query holds the decoder's input beside its state.
+        asks_with_input: See `Attention`.
     """
 
     def __init__(self, units: int, asks_with_input: bool = False, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units, self.asks_with_input = units, asks_with_input
+        super().__init__(asks_with_input, **kwargs)
+        self.units = units
+
+    def query_width(self, query_units: int, values_units: int) -> int:
+        """See `Attention`."""
+        return self.units
 
     def build(self, query_units: int, values_units: int, inputs_units: int = 0) -> None:
-        """Makes the weights for queries of `query_units`, values of `values_units` and inputs of `inputs_units`."""
-        if self.asks_with_input:
-            self.input_kernel = self.add_weight(name="input_kernel", shape=(inputs_units, self.units))
+        """See `Attention`."""
+        super().build(query_units, values_units, inputs_units)
         self.query_kernel = self.add_weight(name="query_kernel", shape=(query_units, self.units))
         self.key_kernel = self.add_weight(name="key_kernel", shape=(values_units, self.units))
         self.key_bias = self.add_weight(name="key_bias", shape=(self.units,), initializer="zeros")
         stddev = self.units**-0.5
         initializer = keras.initializers.RandomNormal(stddev=stddev)
         self.score_kernel = self.add_weight(name="score_kernel", shape=(self.units,), initializer=initializer)
-        self.built = True
 
     def remember(self, values: Any, mask: Any) -> Memory:
-        """Computes the keys of a source: `values (batch, src_len, encoder_units)`, `mask (batch, src_len)`."""
+        """See `Attention`."""
         keys = linear(ops.transpose(values, (1, 0, 2)), self.key_kernel) + self.key_bias
         return Memory(keys, values, mask)
 
-    def ask(self, inputs: Any) -> Any:
-        """What the decoder's inputs `(..., inputs_units)` add to their queries; an empty tuple if nothing."""
-        return linear(inputs, self.input_kernel) if self.asks_with_input else ()
+    def scoring_weights(self) -> Any:
+        """v, `(attention_units,)`."""
+        return ops.convert_to_tensor(self.score_kernel)
+
+    def scores(self, score_kernel: Any, memory: Memory, query: Any) -> Any:
+        """See `Attention`."""
+        # One hypothesis after the other, so that adding its query is adding a row.
+        hidden = (ops.tanh(memory.keys + query[:, n]) for n in range(query.shape[1]))
+        scores = ops.concatenate([linear(each, score_kernel[:, None]) for each in hidden], axis=-1)
+        return ops.transpose(scores, (1, 2, 0))
+
+    def no_sums(self, score_kernel: Any, memory: Memory) -> tuple[Any, ...]:
+        """See `Attention`."""
+        return ops.zeros_like(score_kernel), ops.zeros_like(memory.keys)
+
+    def gradient(self, score_kernel: Any, memory: Memory, query: Any, d_scores: Any) -> tuple[Any, tuple[Any, ...]]:
+        """See `Attention`.
+
+        With hidden = tanh(keys + query), the gradient of what the tanh is applied to is d_scores v (1 - hidden^2). It
+        is summed over the source for the query, where d_scores adds up to 0, and over the steps for the keys, where v
+        is the same in all: so the loop need only see d_scores hidden^2, and `finish` adds the rest once.
+        """
+        d_scores = ops.transpose(d_scores, (2, 0, 1))
+        hidden = ops.tanh(memory.keys + query[:, 0])
+        curved = d_scores * ops.square(hidden)
+        d_query = -score_kernel * ops.sum(curved, axis=0)
+        return d_query[:, None], (linear_gradient(d_scores, hidden)[0], curved)
+
+    def finish(
+        self, score_kernel: Any, memory: Memory, sums: tuple[Any, ...], queries: Any, d_scores: Any
+    ) -> tuple[Any, Any, Any]:
+        """See `Attention`."""
+        d_score_kernel, curved = sums
+        d_scores = ops.transpose(ops.sum(d_scores, axis=0), (2, 0, 1))
+        return d_score_kernel, score_kernel * (d_scores - curved), 0
+
+
+@keras.saving.register_keras_serializable(package="keras_nmt")
+class DotAttention(Attention):
+    """scores = s h, or `general`: s W h (Luong 2015, equation 8); the values are the keys.
+
+    Args:
+        general: Whether there is a W; without it, state and values are of one width.
+        asks_with_input: See `Attention`.
+    """
+
+    def __init__(self, general: bool, asks_with_input: bool = False, **kwargs: Any):
+        super().__init__(asks_with_input, **kwargs)
+        self.general = general
+
+    def query_width(self, query_units: int, values_units: int) -> int:
+        """See `Attention`."""
+        return values_units
+
+    def build(self, query_units: int, values_units: int, inputs_units: int = 0) -> None:
+        """See `Attention`."""
+        super().build(query_units, values_units, inputs_units)
+        if self.general:
+            self.query_kernel = self.add_weight(name="query_kernel", shape=(query_units, values_units))
+
+    def scores(self, score_kernel: Any, memory: Memory, query: Any) -> Any:
+        """See `Attention`."""
+        return ops.matmul(query, ops.swapaxes(memory.values, 1, 2))
+
+    def gradient(self, score_kernel: Any, memory: Memory, query: Any, d_scores: Any) -> tuple[Any, tuple[Any, ...]]:
+        """See `Attention`."""
+        return ops.matmul(d_scores, memory.values), ()
+
+    def finish(
+        self, score_kernel: Any, memory: Memory, sums: tuple[Any, ...], queries: Any, d_scores: Any
+    ) -> tuple[Any, Any, Any]:
+        """See `Attention`."""
+        return (), (), ops.einsum("tbns,tbnm->bsm", d_scores, queries)
+
+
+def make_attention(kind: str, units: int, asks_with_input: bool) -> Attention | None:
+    """The attention layer of a name: `additive` with `units`, `dot`, `general`, or None for `none`."""
+    if kind == "none":
+        return None
+    if kind == "additive":
+        return AdditiveAttention(units, asks_with_input, name="attention")
+    return DotAttention(kind == "general", asks_with_input, name="attention")

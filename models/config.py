@@ -54,8 +54,9 @@ class ModelConfig:
         decoder_units: Width of the decoder's state.
         decoder_layers: Depth of the decoder; attention and context enter the lowest layer.
         embedding_size: Width of the source and of the target embeddings.
-        attention: `none`, or `additive` (Bahdanau 2015).
-        attention_units: Width of the layer in which query and key are added.
+        attention: `none`, `additive` (Bahdanau 2015), or of Luong 2015 `dot`, for encoder and decoder of one width, or
+            `general`, a dot product after one matrix.
+        attention_units: Of additive attention, the width of the layer in which query and key are added.
         attention_query: What attention is asked with before each step: `state-and-input`, the decoder's last state and
             the embedding of the last target token, which that state has not seen yet, or the `state` alone (Bahdanau
             2015).
@@ -75,7 +76,7 @@ class ModelConfig:
     decoder_units: int = 512
     decoder_layers: int = 1
     embedding_size: int = 256
-    attention: Literal["none", "additive"] = "additive"
+    attention: Literal["none", "additive", "dot", "general"] = "additive"
     attention_units: int = 512
     attention_query: Literal["state", "state-and-input"] = "state-and-input"
     context: Literal["initial", "every-step", "both"] = "initial"
@@ -87,7 +88,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         _require_choice("model.cell", self.cell, "simple", "lstm", "gru")
         _require_choice("model.encoder", self.encoder, "unidirectional", "bidirectional")
-        _require_choice("model.attention", self.attention, "none", "additive")
+        _require_choice("model.attention", self.attention, "none", "additive", "dot", "general")
         _require_choice("model.attention_query", self.attention_query, "state", "state-and-input")
         _require_choice("model.context", self.context, "initial", "every-step", "both")
         _require_choice("model.readout", self.readout, "linear", "deep")
@@ -106,6 +107,10 @@ class ModelConfig:
         _require(0 <= self.dropout < 1, "model.dropout", "at least 0 and below 1", self.dropout)
         tied = not self.tie_embeddings or self.readout == "deep"
         _require(tied, "model.tie_embeddings", "false, or model.readout: deep", self.tie_embeddings)
+        dot = self.attention != "dot" or self.encoder_units == self.decoder_units
+        _require(
+            dot, "model.attention", "general, or dot with model.encoder_units = model.decoder_units", self.attention
+        )
         context = self.attention == "none" or self.context == "initial"
         _require(
             context, "model.context", "initial beside attention, which gives a context at every step", self.context

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.attention import AdditiveAttention, Memory
+from models.attention import Memory, make_attention
 from models.cells import State
 from models.embedding import Embedding
 from models.encoder import Encoded
@@ -45,7 +45,8 @@ class Decoder(keras.layers.Layer):
         cell: `simple`, `lstm` or `gru`.
         units: Width of the state.
         layers: Depth.
-        attention_units: Width of additive attention; None for a decoder without attention.
+        attention: `none`, `additive`, `dot` or `general`.
+        attention_units: Width of additive attention.
         attention_query: `state` or `state-and-input`.
         context: Without attention, where the encoder's last state enters: `initial`, `every-step` or `both`.
         readout: `linear` or `deep`.
@@ -61,7 +62,8 @@ class Decoder(keras.layers.Layer):
         cell: str,
         units: int,
         layers: int,
-        attention_units: int | None,
+        attention: str,
+        attention_units: int,
         attention_query: str,
         context: str,
         readout: str,
@@ -73,10 +75,7 @@ class Decoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units, self.context, self.readout, self.tie_embeddings = units, context, readout, tie_embeddings
         self.embedding = Embedding(vocab_size, embedding_size, name="embedding")
-        asks_with_input = attention_query == "state-and-input"
-        self.attention = (
-            AdditiveAttention(attention_units, asks_with_input, name="attention") if attention_units else None
-        )
+        self.attention = make_attention(attention, attention_units, attention_query == "state-and-input")
         self.recurrences = [
             Recurrence(cell, units, None if depth else self.attention, forget_bias, name=f"layer_{depth}")
             for depth in range(layers)

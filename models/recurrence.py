@@ -10,14 +10,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
-from models.attention import (
-    AdditiveAttention,
-    Memory,
-    Reading,
-    additive_read,
-    additive_read_gradient,
-    keys_gradient,
-)
+from models.attention import Attention, Memory, Reading, read, scores_gradient
 from models.cells import CELLS, Cell, State
 from models.loops import linear, linear_gradient, scan, stack, with_gradient
 
@@ -26,10 +19,10 @@ class Weights(NamedTuple):
     """What a step multiplies with; the last two are empty tuples without attention.
 
     Attributes:
-        state_kernel: All that the last state is multiplied with in one product: `(units, gates * units)`, and with
-            attention its query's kernel beside it, `(units, gates * units + attention_units)`.
+        state_kernel: All that the last state is multiplied with in one product: `(units, gates * units)`, and where
+            attention has a kernel for its query, that beside it, `(units, gates * units + query_width)`.
         context_kernel: `(encoder_units, gates * units)`.
-        score_kernel: Of additive attention, `(attention_units,)`.
+        score_kernel: What attention makes a score with, if anything.
     """
 
     state_kernel: Any
@@ -42,7 +35,7 @@ class Projected(NamedTuple):
 
     Attributes:
         gates: `(..., gates * units)`; with attention `(..., batch, n, gates * units)`.
-        query: To attention's query, `(..., batch, n, attention_units)`; an empty tuple if nothing.
+        query: To attention's query, `(..., batch, n, query_width)`; an empty tuple if nothing.
     """
 
     gates: Any
@@ -50,7 +43,12 @@ class Projected(NamedTuple):
 
 
 def step(
-    cell: Cell, weights: Weights, memory: Memory | tuple[()], projected: Projected, state: State
+    cell: Cell,
+    attention: Attention | None,
+    weights: Weights,
+    memory: Memory | tuple[()],
+    projected: Projected,
+    state: State,
 ) -> tuple[State, Reading | tuple[()], tuple[Any, ...]]:
     """One step, the definition that training unrolls and search calls.
 
@@ -59,7 +57,8 @@ def step(
 
     Args:
         cell: The cell.
-        weights: Its weights.
+        attention: How the memory is read; None for not at all.
+        weights: What is multiplied with.
         memory: What attention reads; an empty tuple without attention.
         projected: What the input contributes.
         state: The state before the step, each part `(..., units)`.
@@ -69,24 +68,36 @@ def step(
     """
     reading: Reading | tuple[()] = ()
     gates, recurrent = projected.gates, linear(state[0], weights.state_kernel)
-    if memory:
-        width = gates.shape[-1]
-        recurrent, query = recurrent[..., :width], recurrent[..., width:]
+    if attention and memory:
+        query, width = state[0], gates.shape[-1]
+        if _has_query_kernel(cell, weights):
+            recurrent, query = recurrent[..., :width], recurrent[..., width:]
         query = query if isinstance(projected.query, tuple) else query + projected.query
-        reading = additive_read(weights.score_kernel, memory, query)
+        reading = read(attention, weights.score_kernel, memory, query)
         gates = gates + linear(reading.context, weights.context_kernel)
     state, kept = cell.step(gates, recurrent, state)
     return state, reading, kept
 
 
+def _has_query_kernel(cell: Cell, weights: Weights) -> bool:
+    units, width = weights.state_kernel.shape
+    return bool(width > cell.gates * units)
+
+
 def unroll(
-    cell: Cell, weights: Weights, memory: Memory | tuple[()], projected: Projected, state: State
+    cell: Cell,
+    attention: Attention | None,
+    weights: Weights,
+    memory: Memory | tuple[()],
+    projected: Projected,
+    state: State,
 ) -> tuple[State, Any]:
     """Runs `step` over all steps, with a gradient of its own.
 
     Args:
         cell: The cell.
-        weights: Its weights.
+        attention: How the memory is read; None for not at all.
+        weights: What is multiplied with.
         memory: What attention reads; an empty tuple without attention.
         projected: What the inputs contribute, `(steps, ...)`; with attention n is 1.
         state: The initial state, each part `(..., units)`.
@@ -98,66 +109,72 @@ def unroll(
 
     def forward(weights: Weights, memory: Memory | tuple[()], projected: Projected, initial: State) -> tuple[Any, Any]:
         def run(before: State, projected: Projected) -> tuple[State, Any]:
-            state, reading, kept = step(cell, weights, memory, projected, before)
+            state, reading, kept = step(cell, attention, weights, memory, projected, before)
             return state, (state, before, reading, kept)
 
         _, (states, *rows) = scan(run, initial, projected)
 
         def backward(d_outputs: Any) -> tuple[Any, ...]:
             d_weights, d_memory, d_gates, d_query, d_initial = _unroll_gradient(
-                cell, weights, memory, initial, (*d_outputs, *rows)
+                cell, attention, weights, memory, initial, (*d_outputs, *rows)
             )
             d_query = () if isinstance(projected.query, tuple) else d_query
             return d_weights, d_memory, Projected(d_gates, d_query), d_initial
 
         readings = rows[1]
-        return (stack(states), stack(readings.context) if memory else ()), backward
+        return (stack(states), stack(readings.context) if attention else ()), backward
 
     return with_gradient(forward)(weights, memory, projected, state)
 
 
-def _unroll_gradient(cell: Cell, weights: Weights, memory: Memory | tuple[()], initial: State, xs: Any) -> tuple:
+def _unroll_gradient(
+    cell: Cell, attention: Attention | None, weights: Weights, memory: Any, initial: State, xs: Any
+) -> tuple:
     """The backward loop of `unroll`, then the gradients of the weights.
 
     Returns:
         Gradients of the weights, of the memory, of the gates, of the queries and of the initial state.
     """
     state_back = ops.transpose(weights.state_kernel)
-    context_back = ops.transpose(weights.context_kernel) if memory else ()
+    context_back = ops.transpose(weights.context_kernel) if attention else ()
+    has_query_kernel = _has_query_kernel(cell, weights)
 
     def run(carry: Any, xs: Any) -> tuple[Any, Any]:
         d_state, sums = carry
         d_states, d_contexts, before, reading, kept = xs
         d_state = tuple(map(ops.add, d_state, d_states))
-        d_gates, d_recurrent, d_state = cell.gradient(kept, before, d_state)
-        d_context, d_query, d_products = (), (), d_recurrent
-        if memory:
+        d_gates, d_recurrent, (d_h, *d_rest) = cell.gradient(kept, before, d_state)
+        d_context, d_query, d_scores, d_products = (), (), (), d_recurrent
+        if attention:
             d_context = d_contexts + linear(d_gates, context_back)
-            d_query, *d_sums = additive_read_gradient(weights.score_kernel, memory, reading, d_context)
-            d_products = ops.concatenate([d_recurrent, d_query], axis=-1)
+            d_scores = scores_gradient(memory, reading, d_context)
+            d_query, d_sums = attention.gradient(weights.score_kernel, memory, reading.query, d_scores)
             sums = tuple(map(ops.add, sums, d_sums))
-        d_h = d_state[0] + linear(d_products, state_back)
+            if has_query_kernel:
+                d_products = ops.concatenate([d_recurrent, d_query], axis=-1)
+            else:
+                d_h = d_h + d_query
+        d_h = d_h + linear(d_products, state_back)
         # A cell that adds its two products has one gradient for both; it is stored once.
         d_recurrent = () if d_recurrent is d_gates else d_recurrent
-        return ((d_h, *d_state[1:]), sums), (d_gates, d_recurrent, d_query, d_context)
+        return ((d_h, *d_rest), sums), (d_gates, d_recurrent, d_query, d_context, d_scores)
 
-    sums = ()
-    if memory:
-        sums = tuple(map(ops.zeros_like, (weights.score_kernel, memory.keys[..., :1], memory.keys)))
+    sums = attention.no_sums(weights.score_kernel, memory) if attention else ()
     d_state = tree.map_structure(ops.zeros_like, initial)
     (d_initial, sums), d_rows = scan(run, (d_state, sums), xs, reverse=True)
 
-    d_gates, d_recurrent, d_queries, d_contexts = stack(d_rows)
+    d_gates, d_recurrent, d_queries, d_contexts, d_scores = stack(d_rows)
     _, _, before, readings, _ = xs
     states = stack(before[0])
     d_state_kernel = linear_gradient(states, d_gates if isinstance(d_recurrent, tuple) else d_recurrent)
-    if not memory:
+    if not attention:
         return Weights(d_state_kernel), (), d_gates, (), d_initial
-    d_state_kernel = ops.concatenate([d_state_kernel, linear_gradient(states, d_queries)], axis=1)
-    d_score_kernel, *d_scores = sums
-    d_keys = keys_gradient(weights.score_kernel, *d_scores)
-    d_weights = Weights(d_state_kernel, linear_gradient(stack(readings.context), d_gates), d_score_kernel)
-    d_values = ops.einsum("tbns,tbnm->bsm", stack(readings.weights), d_contexts)
+    readings = stack(readings)
+    if has_query_kernel:
+        d_state_kernel = ops.concatenate([d_state_kernel, linear_gradient(states, d_queries)], axis=1)
+    d_score_kernel, d_keys, d_values = attention.finish(weights.score_kernel, memory, sums, readings.query, d_scores)
+    d_values = d_values + ops.einsum("tbns,tbnm->bsm", readings.weights, d_contexts)
+    d_weights = Weights(d_state_kernel, linear_gradient(readings.context, d_gates), d_score_kernel)
     return d_weights, Memory(d_keys, d_values, None), d_gates, d_queries, d_initial
 
 
@@ -191,7 +208,7 @@ class Recurrence(keras.layers.Layer):
         self,
         cell: str,
         units: int,
-        attention: AdditiveAttention | None = None,
+        attention: Attention | None = None,
         forget_bias: float = 1.0,
         **kwargs: Any,
     ):
@@ -232,7 +249,7 @@ class Recurrence(keras.layers.Layer):
             The states, each part `(steps, ..., units)`, and the contexts `(steps, batch, 1, encoder_units)` (an empty
             tuple without attention).
         """
-        return unroll(self.cell, self._weights(), memory, self._project(inputs), state)
+        return unroll(self.cell, self.attention, self._weights(), memory, self._project(inputs), state)
 
     def stepper(self) -> Callable[..., tuple[State, Any]]:
         """Makes the step of search, for which the weights are put together once.
@@ -244,7 +261,7 @@ class Recurrence(keras.layers.Layer):
         weights = self._weights()
 
         def run(inputs: Any, state: State, memory: Memory | tuple[()] = ()) -> tuple[State, Any]:
-            state, reading, _ = step(self.cell, weights, memory, self._project(inputs), state)
+            state, reading, _ = step(self.cell, self.attention, weights, memory, self._project(inputs), state)
             return state, reading
 
         return run
@@ -257,6 +274,6 @@ class Recurrence(keras.layers.Layer):
         state_kernel = ops.convert_to_tensor(self.recurrent_kernel)
         if not self.attention:
             return Weights(state_kernel)
-        state_kernel = ops.concatenate([state_kernel, self.attention.query_kernel], axis=1)
-        context_kernel, score_kernel = self.context_kernel, self.attention.score_kernel
-        return Weights(state_kernel, ops.convert_to_tensor(context_kernel), ops.convert_to_tensor(score_kernel))
+        if self.attention.query_kernel is not None:
+            state_kernel = ops.concatenate([state_kernel, self.attention.query_kernel], axis=1)
+        return Weights(state_kernel, ops.convert_to_tensor(self.context_kernel), self.attention.scoring_weights())

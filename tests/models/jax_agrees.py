@@ -9,41 +9,47 @@ import keras
 import numpy as np
 from keras import tree
 
-from models.attention import Memory
+from models.attention import Memory, make_attention
 from models.cells import CELLS
 from models.recurrence import Projected, Weights, step, unroll
 from models.seq2seq import Seq2Seq
 
 
-def check_unroll(name: str) -> None:
-    """With attention: the gradient without it is a part of that one."""
-    draw, cell = np.random.default_rng(1), CELLS[name]()
-    steps, batch, units, source, values, queries = 3, 2, 3, 4, 5, 6
-    width = cell.gates * units
+def check_unroll(name: str, kind: str) -> None:
+    """The gradient of `unroll` against JAX's own of a plain loop over `step`."""
+    draw, cell, attends, additive = np.random.default_rng(1), CELLS[name](), kind != "none", kind == "additive"
+    steps, batch, units, source, queries = 3, 2, 3, 4, 6
+    values = units if kind == "dot" else 5
+    query = queries if additive else values
+    width, row = cell.gates * units, (batch, 1) if attends else (batch,)
 
     def array(*shape):
         return draw.normal(size=shape).astype("float32")
 
     mask = np.array([[True] * 4, [True, True, False, False]])
-    arguments = (
-        Weights(array(units, width + queries), array(values, width), array(queries)),
-        (array(source, batch, queries), array(batch, source, values)),
-        Projected(array(steps, batch, 1, width), array(steps, batch, 1, queries)),
-        tuple(array(batch, 1, units) for _ in range(cell.state_parts)),
-    )
-    factors = [array(steps, batch, 1, units) for _ in range(cell.state_parts)] + [array(steps, batch, 1, values)]
+    weights, memory = Weights(array(units, width)), ()
+    if attends:
+        state_kernel = array(units, width + (query if kind != "dot" else 0))
+        weights = Weights(state_kernel, array(values, width), array(queries) if additive else ())
+        memory = (array(source, batch, queries) if additive else (), array(batch, source, values))
+    projected = Projected(array(steps, *row, width), array(steps, *row, query) if attends else ())
+    arguments = weights, memory, projected, tuple(array(*row, units) for _ in range(cell.state_parts))
+    factors = [array(steps, *row, units) for _ in range(cell.state_parts)]
+    factors += [array(steps, *row, values)] if attends else []
 
-    def plainly(cell, weights, memory, projected, state):
+    def plainly(cell, attention, weights, memory, projected, state):
         states, contexts = [], []
-        for row in zip(*projected, strict=True):
-            state, reading, _ = step(cell, weights, memory, Projected(*row), state)
+        for t in range(steps):
+            row = tree.map_structure(lambda part, t=t: part[t], projected)
+            state, reading, _ = step(cell, attention, weights, memory, row, state)
             states.append(state)
-            contexts.append(reading.context)
-        return tuple(map(jnp.stack, zip(*states, strict=True))), jnp.stack(contexts)
+            contexts.append(reading.context if attends else ())
+        return tuple(map(jnp.stack, zip(*states, strict=True))), jnp.stack(contexts) if attends else ()
 
     def gradient(run):
         def loss(weights, memory, projected, state):
-            outputs = run(cell, weights, Memory(*memory, jnp.asarray(mask)), projected, state)
+            memory = Memory(*memory, jnp.asarray(mask)) if attends else ()
+            outputs = run(cell, make_attention(kind, queries, True), weights, memory, projected, state)
             return sum((x * y).sum() for x, y in zip(tree.flatten(outputs), factors, strict=True))
 
         return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2, 3)))(*arguments)
@@ -85,9 +91,10 @@ def check_model(number: int, arrays) -> None:
 if __name__ == "__main__":
     assert keras.backend.backend() == "jax"
     for cell in CELLS:
-        check_unroll(cell)
-        print(cell)
+        for kind in ("none", "additive", "dot", "general"):
+            check_unroll(cell, kind)
+            print(cell)
     with np.load(sys.argv[1]) as saved:
-        for number in range(2):
+        for number in range(3):
             check_model(number, saved)
             print("model")

@@ -2,43 +2,49 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.attention import (
-    AdditiveAttention,
-    Memory,
-    additive_read,
-    additive_read_gradient,
-    keys_gradient,
-)
+from models.attention import AdditiveAttention, DotAttention, Memory, make_attention, read, scores_gradient
 
 BATCH, SOURCE, QUERY, UNITS, VALUES = 2, 5, 3, 4, 6
 MASK = np.array([[True] * 5, [True, True, False, False, False]])
+KINDS = ("additive", "dot")
+every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-def arrays(n):
+def arrays(kind, n):
     draw = np.random.default_rng(1)
-    shapes = {
-        "score_kernel": (UNITS,),
-        "keys": (SOURCE, BATCH, UNITS),
-        "values": (BATCH, SOURCE, VALUES),
-        "query": (BATCH, n, UNITS),
-    }
+    shapes = {"values": (BATCH, SOURCE, VALUES), "query": (BATCH, n, UNITS if kind == "additive" else VALUES)}
+    if kind == "additive":
+        shapes |= {"score_kernel": (UNITS,), "keys": (SOURCE, BATCH, UNITS)}
     return {name: draw.normal(size=shape) for name, shape in shapes.items()}
 
 
-def read(given):
-    memory = Memory(tf.constant(given["keys"]), tf.constant(given["values"]), tf.constant(MASK))
-    return additive_read(tf.constant(given["score_kernel"]), memory, tf.constant(given["query"]))
+def parts(given):
+    """The weights of the scores, the memory and the query, as tensors."""
+    given = {name: tf.constant(array) for name, array in given.items()}
+    memory = Memory(given.get("keys", ()), given["values"], tf.constant(MASK))
+    return given.get("score_kernel", ()), memory, given["query"]
 
 
+def read_as(kind, given):
+    return read(make_attention(kind, UNITS, False), *parts(given))
+
+
+def plain_score(kind, given, b, s, query):
+    if kind == "additive":
+        return np.tanh(query + given["keys"][s, b]) @ given["score_kernel"]
+    return query @ given["values"][b, s]
+
+
+@every_kind
 @pytest.mark.parametrize("n", [1, 3])
-def test_reading_is_the_definition(n):
-    given = arrays(n)
-    reading = read(given)
+def test_reading_is_the_definition(kind, n):
+    given = arrays(kind, n)
+    reading = read_as(kind, given)
     for b in range(BATCH):
         for k in range(n):
             query = given["query"][b, k]
             real = np.flatnonzero(MASK[b])
-            exponents = [np.exp(np.tanh(query + given["keys"][s, b]) @ given["score_kernel"]) for s in real]
+            exponents = [np.exp(plain_score(kind, given, b, s, query)) for s in real]
             weights = np.array(exponents) / sum(exponents)
             np.testing.assert_allclose(reading.query[b, k], query, rtol=1e-12)
             np.testing.assert_allclose(reading.weights[b, k].numpy()[real], weights, rtol=1e-12)
@@ -46,26 +52,36 @@ def test_reading_is_the_definition(n):
             np.testing.assert_allclose(reading.context[b, k], context, rtol=1e-12)
 
 
-def test_padding_has_weight_zero_whatever_it_holds():
-    given = arrays(2)
-    reading = read(given)
+@every_kind
+def test_padding_has_weight_zero_whatever_it_holds(kind):
+    given = arrays(kind, 2)
+    reading = read_as(kind, given)
     assert (reading.weights.numpy()[1, :, 2:] == 0).all()
-    given["keys"][2:, 1], given["values"][1, 2:] = 50, -70
-    np.testing.assert_array_equal(read(given).context, reading.context)
+    given["values"][1, 2:] = -70
+    if kind == "additive":
+        given["keys"][2:, 1] = 50
+    np.testing.assert_array_equal(read_as(kind, given).context, reading.context)
 
 
-def test_gradient_is_that_of_automatic_differentiation():
-    given = {name: tf.constant(array) for name, array in arrays(1).items()}
-    memory = Memory(given["keys"], given["values"], tf.constant(MASK))
-    score_kernel, query = given["score_kernel"], given["query"]
+@every_kind
+def test_gradient_is_that_of_automatic_differentiation(kind):
+    score_kernel, memory, query = parts(arrays(kind, 1))
+    attention = make_attention(kind, UNITS, False)
     d_context = tf.constant(np.random.default_rng(2).normal(size=(BATCH, 1, VALUES)))
+    watched = [query, memory.values] + [score_kernel, memory.keys] * (kind == "additive")
     with tf.GradientTape() as tape:
-        tape.watch([score_kernel, memory.keys, query])
-        reading = additive_read(score_kernel, memory, query)
+        tape.watch(watched)
+        reading = read(attention, score_kernel, memory, query)
         loss = tf.reduce_sum(reading.context * d_context)
-    expected = tape.gradient(loss, [query, score_kernel, memory.keys])
-    *found, d_scores, curved = additive_read_gradient(score_kernel, memory, reading, d_context)
-    for gradient, wanted in zip([*found, keys_gradient(score_kernel, d_scores, curved)], expected, strict=True):
+    expected = tape.gradient(loss, watched)
+    d_scores = scores_gradient(memory, reading, d_context)
+    d_query, sums = attention.gradient(score_kernel, memory, query, d_scores)
+    for zeros, summed in zip(attention.no_sums(score_kernel, memory), sums, strict=True):
+        assert zeros.shape == summed.shape
+    d_score_kernel, d_keys, d_values = attention.finish(score_kernel, memory, sums, query[None], d_scores[None])
+    d_values = d_values + tf.matmul(reading.weights, d_context, transpose_a=True)
+    found = [d_query, d_values] + [d_score_kernel, d_keys] * (kind == "additive")
+    for gradient, wanted in zip(found, expected, strict=True):
         np.testing.assert_allclose(gradient, wanted, rtol=1e-9, atol=1e-12)
 
 
@@ -79,15 +95,41 @@ def test_keys_are_an_affine_map_of_the_values():
         expected = values[b, s] @ attention.key_kernel.numpy() + [1, 2, 3, 4]
         np.testing.assert_allclose(memory.keys[s, b], expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(memory.values, values)
-    assert attention.query_kernel.shape == (QUERY, UNITS) and attention.score_kernel.shape == (UNITS,)
+    assert attention.query_kernel.shape == (QUERY, UNITS) and attention.scoring_weights().shape == (UNITS,)
 
 
-def test_what_is_asked_is_a_map_of_the_inputs():
+@pytest.mark.parametrize("general", [False, True])
+def test_the_keys_of_a_dot_product_are_the_values(general):
+    attention = DotAttention(general)
+    attention.build(QUERY, VALUES)
+    values = tf.zeros((BATCH, SOURCE, VALUES))
+    memory = attention.remember(values, tf.constant(MASK))
+    assert memory.keys == () and memory.values is values
+    assert [tuple(weight.shape) for weight in attention.weights] == [(QUERY, VALUES)] * general
+
+
+@pytest.mark.parametrize("kind", ["additive", "dot", "general"])
+def test_the_memory_of_some_sentences(kind):
+    attention = make_attention(kind, UNITS, False)
+    attention.build(VALUES, VALUES)
+    values = tf.constant(np.random.default_rng(3).normal(size=(BATCH, SOURCE, VALUES)).astype("float32"))
+    some, alone = attention.remember(values, tf.constant(MASK)).take([1]), attention.remember(values[1:], MASK[1:])
+    for found, expected in zip(some, alone, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "width"), [("additive", UNITS), ("dot", VALUES), ("general", VALUES)])
+def test_what_is_asked_is_a_map_of_the_inputs(kind, width):
     inputs = np.random.default_rng(4).normal(size=(BATCH, 2, 3)).astype("float32")
     for asks_with_input in (False, True):
-        attention = AdditiveAttention(UNITS, asks_with_input)
+        attention = make_attention(kind, UNITS, asks_with_input)
         attention.build(QUERY, VALUES, 3)
         if asks_with_input:
+            assert attention.input_kernel.shape == (3, width)
             np.testing.assert_allclose(attention.ask(inputs), inputs @ attention.input_kernel.numpy(), rtol=1e-5)
         else:
             assert attention.ask(inputs) == ()
+
+
+def test_no_attention():
+    assert make_attention("none", UNITS, True) is None

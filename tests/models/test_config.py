@@ -19,7 +19,7 @@ MISTAKES = [
     ("batching.shuffle_buffer", 0),
     ("model.cell", "rnn"),
     ("model.encoder", "both"),
-    ("model.attention", "dot"),
+    ("model.attention", "both"),
     ("model.attention_query", "word"),
     ("model.context", "never"),
     ("model.readout", "wide"),
@@ -73,7 +73,16 @@ def test_tied_embeddings_need_the_deep_readout():
         ModelConfig(tie_embeddings=True, readout="linear")
 
 
+def test_a_dot_product_needs_one_width():
+    with pytest.raises(
+        UserError, match=r"^model\.attention: expected general, or dot with model\.encoder_units = model\."
+    ):
+        ModelConfig(attention="dot", encoder_units=6, decoder_units=5)
+
+
 def test_what_is_just_allowed():
+    ModelConfig(attention="dot", encoder_units=6, decoder_units=6)
+    ModelConfig(attention="general", encoder_units=6, decoder_units=5)
     ModelConfig(encoder="unidirectional", encoder_units=511, tie_embeddings=True, dropout=0.0)
     for context in ("initial", "every-step", "both"):
         ModelConfig(attention="none", context=context)

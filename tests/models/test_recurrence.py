@@ -11,20 +11,24 @@ import pytest
 import tensorflow as tf
 from keras import tree
 
-from models.attention import AdditiveAttention, Memory
+from models.attention import Memory, make_attention
 from models.cells import CELLS
 from models.recurrence import Projected, Recurrence, Weights, step, unroll
 
 STEPS, BATCH, UNITS, SOURCE, VALUES, QUERIES = 4, 2, 3, 5, 6, 7
 MASK = np.array([[True] * 5, [True, True, False, False, False]])
-# Without attention, and with it asked by the state alone and by the input too.
-NONE, STATE, BOTH = "none", "state", "state-and-input"
-every_case = pytest.mark.parametrize(("name", "asked"), [*itertools.product(CELLS, (NONE, STATE, BOTH))])
+STATE, BOTH = "state", "state-and-input"
+# The kind of attention, and what it is asked with.
+KINDS = [("none", STATE), *itertools.product(("additive", "dot", "general"), (STATE, BOTH))]
+every_case = pytest.mark.parametrize(("name", "kind", "asked"), [(name, *kind) for name in CELLS for kind in KINDS])
 
 
-def case(name, asked):
-    """The arguments of `unroll` after the cell, float64, and factors that make a loss of its outputs."""
-    attends = asked != NONE
+def case(name, kind, asked):
+    """The arguments of `unroll`, float64, and factors that make a loss of its outputs."""
+    attends, additive = kind != "none", kind == "additive"
+    # A dot product's query is as wide as the values, and without a matrix as the state too.
+    values = UNITS if kind == "dot" else VALUES
+    query = QUERIES if additive else values
     draw = np.random.default_rng(1)
     cell = CELLS[name]()
     width, row = cell.gates * UNITS, (BATCH, 1) if attends else (BATCH,)
@@ -34,77 +38,80 @@ def case(name, asked):
 
     weights, memory = Weights(array(UNITS, width)), ()
     if attends:
-        weights = Weights(array(UNITS, width + QUERIES), array(VALUES, width), array(QUERIES))
-        memory = Memory(array(SOURCE, BATCH, QUERIES), array(BATCH, SOURCE, VALUES), tf.constant(MASK))
+        state_kernel = array(UNITS, width + (query if kind != "dot" else 0))
+        weights = Weights(state_kernel, array(values, width), array(QUERIES) if additive else ())
+        keys = array(SOURCE, BATCH, QUERIES) if additive else ()
+        memory = Memory(keys, array(BATCH, SOURCE, values), tf.constant(MASK))
     state = tuple(array(*row, UNITS) for _ in range(cell.state_parts))
     states = tuple(array(STEPS, *row, UNITS) for _ in range(cell.state_parts))
-    factors = states, array(STEPS, *row, VALUES) if attends else ()
-    projected = Projected(array(STEPS, *row, width), array(STEPS, *row, QUERIES) if asked == BOTH else ())
-    return (weights, memory, projected, state), factors
+    factors = states, array(STEPS, *row, values) if attends else ()
+    projected = Projected(array(STEPS, *row, width), array(STEPS, *row, query) if asked == BOTH else ())
+    return (cell, make_attention(kind, QUERIES, asked == BOTH)), (weights, memory, projected, state), factors
 
 
 def at_step(projected, t):
     return tree.map_structure(lambda part: part[t], projected)
 
 
-def unroll_plainly(cell, weights, memory, projected, state):
+def unroll_plainly(cell, attention, weights, memory, projected, state):
     """A Python loop over `step`."""
     states, contexts = [], []
     for t in range(len(projected.gates)):
-        state, reading, _ = step(cell, weights, memory, at_step(projected, t), state)
+        state, reading, _ = step(cell, attention, weights, memory, at_step(projected, t), state)
         states.append(state)
         contexts.append(reading.context if memory else ())
     return tuple(map(tf.stack, zip(*states, strict=True))), tf.stack(contexts) if memory else ()
 
 
-def outputs_and_gradients(run, cell, arguments, factors):
+def outputs_and_gradients(run, parts, arguments, factors):
     differentiable = [x for x in tree.flatten(arguments) if x.dtype != tf.bool]
     with tf.GradientTape() as tape:
         tape.watch(differentiable)
-        outputs = tree.flatten(run(cell, *arguments))
+        outputs = tree.flatten(run(*parts, *arguments))
         loss = tf.add_n([tf.reduce_sum(x * y) for x, y in zip(outputs, tree.flatten(factors), strict=True)])
     return outputs, tape.gradient(loss, differentiable)
 
 
 @every_case
-def test_the_gradient_is_that_of_a_plain_loop_over_step(name, asked):
-    arguments, factors = case(name, asked)
-    outputs, gradients = outputs_and_gradients(unroll, CELLS[name](), arguments, factors)
-    expected_outputs, expected = outputs_and_gradients(unroll_plainly, CELLS[name](), arguments, factors)
+def test_the_gradient_is_that_of_a_plain_loop_over_step(name, kind, asked):
+    parts, arguments, factors = case(name, kind, asked)
+    outputs, gradients = outputs_and_gradients(unroll, parts, arguments, factors)
+    expected_outputs, expected = outputs_and_gradients(unroll_plainly, parts, arguments, factors)
     for found, wanted in zip(outputs, expected_outputs, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-10)
-    # State kernel and gates; context and score kernel, keys and values; the parts of the state; the query.
-    assert len(gradients) == 2 + 4 * (asked != NONE) + CELLS[name].state_parts + (asked == BOTH)
+    # State kernel and gates; context kernel and values; score kernel and keys; the parts of the state; the query.
+    count = 2 + 2 * (kind != "none") + 2 * (kind == "additive") + CELLS[name].state_parts + (asked == BOTH)
+    assert len(gradients) == count
     for found, wanted in zip(gradients, expected, strict=True):
         assert np.abs(wanted).max() > 1e-3
         np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-10)
 
 
-def test_the_gradient_in_a_graph_that_does_not_know_the_sizes():
-    cell = CELLS["lstm"]()
-    arguments, factors = case("lstm", BOTH)
+@pytest.mark.parametrize("kind", ["additive", "dot"])
+def test_the_gradient_in_a_graph_that_does_not_know_the_sizes(kind):
+    parts, arguments, factors = case("lstm", kind, BOTH)
     leaves = tree.flatten(arguments)
     unknown = (STEPS, BATCH, SOURCE)
     signature = [tf.TensorSpec([None if size in unknown else size for size in x.shape], x.dtype) for x in leaves]
 
     @tf.function(input_signature=signature)
     def run(*leaves):
-        return outputs_and_gradients(unroll, cell, tree.pack_sequence_as(arguments, leaves), factors)
+        return outputs_and_gradients(unroll, parts, tree.pack_sequence_as(arguments, leaves), factors)
 
-    expected = outputs_and_gradients(unroll, cell, arguments, factors)
+    expected = outputs_and_gradients(unroll, parts, arguments, factors)
     for found, wanted in zip(tree.flatten(run(*leaves)), tree.flatten(expected), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
 
 
 @every_case
-def test_one_step_alone(name, asked):
-    (weights, memory, projected, state), _ = case(name, asked)
+def test_one_step_alone(name, kind, asked):
+    parts, (weights, memory, projected, state), _ = case(name, kind, asked)
     first = tree.map_structure(lambda part: part[:1], projected)
-    states, contexts = unroll(CELLS[name](), weights, memory, first, state)
-    expected, reading, _ = step(CELLS[name](), weights, memory, at_step(projected, 0), state)
+    states, contexts = unroll(*parts, weights, memory, first, state)
+    expected, reading, _ = step(*parts, weights, memory, at_step(projected, 0), state)
     for found, wanted in zip(states, expected, strict=True):
         np.testing.assert_allclose(found, wanted[None], rtol=1e-12)
-    if asked != NONE:
+    if memory:
         np.testing.assert_allclose(contexts, reading.context[None], rtol=1e-12)
 
 
@@ -124,14 +131,15 @@ def test_first_weights(name):
 
 
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("asks_with_input", [False, True])
-def test_the_layer_runs_its_step(name, asks_with_input):
-    attention = AdditiveAttention(QUERIES, asks_with_input)
+@pytest.mark.parametrize(("kind", "asked"), KINDS[1:])
+def test_the_layer_runs_its_step(name, kind, asked):
+    values = UNITS if kind == "dot" else VALUES
+    attention = make_attention(kind, QUERIES, asked == BOTH)
     recurrence = Recurrence(name, UNITS, attention)
-    recurrence.build(4, VALUES)
+    recurrence.build(4, values)
     draw = np.random.default_rng(2)
     inputs = draw.normal(size=(STEPS, BATCH, 1, 4)).astype("float32")
-    memory = attention.remember(draw.normal(size=(BATCH, SOURCE, VALUES)).astype("float32"), MASK)
+    memory = attention.remember(draw.normal(size=(BATCH, SOURCE, values)).astype("float32"), MASK)
     state = (tf.zeros((BATCH, 1, UNITS)),) * CELLS[name].state_parts
     states, contexts = recurrence(inputs, state, memory)
     run = recurrence.stepper()
@@ -149,7 +157,11 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
     arrays = {**inputs, "targets": targets}
     program = Path(__file__).with_name("jax_agrees.py")
     for number, settings in enumerate(
-        [{"attention_query": BOTH}, {"cell": "gru", "attention": "none", "context": "both"}]
+        [
+            {"attention_query": BOTH},
+            {"cell": "gru", "attention": "none", "context": "both"},
+            {"cell": "gru", "attention": "general"},
+        ]
     ):
         model = make_model(**settings, label_smoothing=0.1)
         weights = [variable.numpy() for variable in model.trainable_variables]
@@ -168,4 +180,4 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
         [sys.executable, program, tmp_path / "tensorflow.npz"], env=environment, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == ["simple", "lstm", "gru", "model", "model"]
+    assert result.stdout.split() == [*(["simple"] * 4), *(["lstm"] * 4), *(["gru"] * 4), *(["model"] * 3)]

@@ -10,6 +10,8 @@ KINDS = {
     "plain": {"encoder": "unidirectional", "attention": "none"},
     "every-step": {"cell": "gru", "attention": "none", "context": "every-step", "decoder_layers": 2},
     "attention": {"tie_embeddings": True},
+    "dot": {"attention": "dot", "decoder_units": 6, "decoder_layers": 2},
+    "general": {"attention": "general", "attention_query": "state", "cell": "gru"},
 }
 every_kind = pytest.mark.parametrize("settings", KINDS.values(), ids=KINDS)
 
@@ -39,7 +41,7 @@ def test_made_from_its_config(make_model, settings):
 @every_kind
 def test_fit_learns_to_copy(make_model, make_batch, settings):
     model = make_model(**settings | {"encoder_units": 32, "decoder_units": 32, "embedding_size": 16})
-    model.compile(optimizer=keras.optimizers.Adam(0.02), run_eagerly=False)
+    model.compile(optimizer=keras.optimizers.Adam(0.02), jit_compile=False)
     inputs, targets = make_batch([4] * 16, [4] * 16)
     inputs[SOURCE_IDS] = targets
     history = model.fit(inputs, targets, batch_size=16, epochs=30, verbose=0).history["loss"]
