@@ -72,7 +72,6 @@ def build_keras_model(config: ModelConfig, vocab_size: int) -> keras.Model:
     source = layers.Dropout(config.dropout)(source)
     encoder = layers.Bidirectional(layers.LSTM(config.encoder_units // 2, return_sequences=True, return_state=True))
     memory, forward_h, forward_c, backward_h, backward_c = encoder(source)
-    memory = layers.Dropout(config.dropout)(memory)
     keys = layers.Dense(config.attention_units, use_bias=False)(memory)
     bridges = [
         layers.Dense(config.decoder_units, activation="tanh", use_bias=False)(layers.Concatenate()(pair))
@@ -84,7 +83,7 @@ def build_keras_model(config: ModelConfig, vocab_size: int) -> keras.Model:
     cell = AttentionCell(config.decoder_units, config.attention_units, config.encoder_units)
     states = [*bridges, memory, keys, ops.not_equal(source_ids, PAD_ID)]
     outputs = layers.RNN(cell, return_sequences=True)(target, initial_state=states)
-    outputs = layers.Concatenate()([layers.Dropout(config.dropout)(outputs), target])
+    outputs = layers.Concatenate()([outputs, target])
     hidden = layers.Dense(config.embedding_size, activation="tanh")(outputs)
     logits = layers.Dense(vocab_size)(layers.Dropout(config.dropout)(hidden))
     return keras.Model({SOURCE_IDS: source_ids, DECODER_INPUT_IDS: target_ids}, logits)

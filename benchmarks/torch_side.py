@@ -47,8 +47,8 @@ class AttentionDecoder(nn.Module):
             context = torch.bmm(weights[:, None].to(memory.dtype), memory)[:, 0]
             inputs = torch.cat([step, context], dim=-1)
             for depth, cell in enumerate(self.cells):
-                states[depth] = cell(inputs, states[depth])
-                inputs = self.dropout(states[depth][0])
+                states[depth] = cell(self.dropout(inputs) if depth else inputs, states[depth])
+                inputs = states[depth][0]
             outputs.append(torch.cat([inputs, context], dim=-1))
         return torch.stack(outputs, dim=1)
 
@@ -79,7 +79,6 @@ class Translator(nn.Module):
     def forward(self, source_ids: torch.Tensor, target_ids: torch.Tensor) -> torch.Tensor:
         """Logits `(batch, tgt_len, vocab)`."""
         memory, ends = self.encoder(self.dropout(self.source_embedding(source_ids)))
-        memory = self.dropout(memory)
         # Of the top layer, both directions side by side.
         ends = [torch.cat([end[-2], end[-1]], dim=-1) for end in ends]
         bridged = [torch.tanh(bridge(end)) for bridge, end in zip(self.bridges, ends, strict=True)]
@@ -90,7 +89,6 @@ class Translator(nn.Module):
         else:
             assert self.decoder is not None
             outputs, _ = self.decoder(embedded, (h.contiguous(), c.contiguous()))
-            outputs = self.dropout(outputs)
         return self.output(self.dropout(torch.tanh(self.readout(torch.cat([outputs, embedded], dim=-1)))))
 
 

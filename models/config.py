@@ -66,7 +66,7 @@ class ModelConfig:
             `embedding_size` over state, context and previous target embedding).
         tie_embeddings: Use the target embedding as the output layer's kernel too (Press and Wolf 2017); needs `deep`.
         forget_bias: Initial bias of the LSTM's forget gate (Gers 1999).
-        dropout: Share of units dropped on non-recurrent connections (Zaremba 2014).
+        dropout: Share of units dropped before each recurrent layer and before the output layer (Zaremba 2014).
     """
 
     cell: Literal["simple", "lstm", "gru"] = "lstm"
@@ -83,7 +83,7 @@ class ModelConfig:
     readout: Literal["linear", "deep"] = "deep"
     tie_embeddings: bool = False
     forget_bias: float = 1.0
-    dropout: float = 0.15
+    dropout: float = 0.2
 
     def __post_init__(self) -> None:
         _require_choice("model.cell", self.cell, "simple", "lstm", "gru")

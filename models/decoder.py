@@ -141,13 +141,14 @@ class Decoder(keras.layers.Layer):
         embedded = self.embedding(ops.transpose(decoder_input_ids)[:, :, None])
         embedded = self.dropout(embedded, training=training)
         inputs, contexts = self._inputs(embedded, source), ()
-        for recurrence, initial in zip(self.recurrences, state, strict=True):
+        for depth, (recurrence, initial) in enumerate(zip(self.recurrences, state, strict=True)):
+            inputs = self.dropout(inputs, training=training) if depth else inputs
             if recurrence.attention:
                 states, contexts = recurrence(inputs, initial, source.memory)
             else:
                 states, _ = recurrence(inputs, initial)
-            inputs = self.dropout(states[0], training=training)
-        hidden = self._hidden(inputs, contexts, embedded, source, training)
+            inputs = states[0]
+        hidden = self.dropout(self._hidden(inputs, contexts, embedded, source), training=training)
         return ops.transpose(hidden[:, :, 0], (1, 0, 2))
 
     def stepper(self) -> Callable[[Any, Source, Any], tuple[Any, Any]]:
@@ -175,10 +176,7 @@ class Decoder(keras.layers.Layer):
 
     def output_weights(self) -> tuple[Any, Any]:
         """Kernel `(width, vocab)` and bias `(vocab,)` of the output layer."""
-        if not self.tie_embeddings:
-            return ops.convert_to_tensor(self.output_kernel), ops.convert_to_tensor(self.output_bias)
-        # Embeddings start with variance 1; an output layer wants 1 / units.
-        kernel = ops.transpose(self.embedding.table) * self.embedding.units**-0.5
+        kernel = self.embedding.output_kernel() if self.tie_embeddings else ops.convert_to_tensor(self.output_kernel)
         return kernel, ops.convert_to_tensor(self.output_bias)
 
     def _inputs(self, embedded: Any, source: Source) -> Any:
@@ -192,12 +190,11 @@ class Decoder(keras.layers.Layer):
         """The summary `(batch, encoder_units)` for every hypothesis and step of `like (..., batch, n, units)`."""
         return summary[:, None] + ops.zeros_like(like[..., :1])
 
-    def _hidden(self, state: Any, context: Any, embedded: Any, source: Source, training: bool = False) -> Any:
+    def _hidden(self, state: Any, context: Any, embedded: Any, source: Source) -> Any:
         """What the output layer sees: state and context, or a tanh layer over them and the embedding."""
         if not isinstance(source.summary, tuple):
             context = self._spread(source.summary, embedded)
         seen = [state] if isinstance(context, tuple) else [state, context]
         if self.readout == "linear":
             return ops.concatenate(seen, axis=-1)
-        hidden = linear(ops.concatenate([*seen, embedded], axis=-1), self.readout_kernel) + self.readout_bias
-        return self.dropout(ops.tanh(hidden), training=training)
+        return ops.tanh(linear(ops.concatenate([*seen, embedded], axis=-1), self.readout_kernel) + self.readout_bias)

@@ -7,6 +7,9 @@ from keras import ops
 
 from models.loops import with_gradient
 
+# Adam's steps are of one size, whatever a weight's scale; a table of a quarter of its rows learns four times as fast.
+GAIN = 4.0
+
 
 def _lookup(table: Any, ids: Any) -> tuple[Any, Any]:
     def backward(d_rows: Any) -> tuple[Any, None]:
@@ -18,7 +21,7 @@ def _lookup(table: Any, ids: Any) -> tuple[Any, Any]:
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
 class Embedding(keras.layers.Layer):
-    """A row of a table for each token.
+    """`GAIN` times a row of a table for each token (Vaswani 2017, section 3.4, has another factor).
 
     TensorFlow's own gradient is sparse, and its global norm counts a token that stands twice as two (2.83 where 4.47 is
     true); this one is dense, so that clipping is right and alike on every backend.
@@ -33,11 +36,15 @@ class Embedding(keras.layers.Layer):
         self.vocab_size, self.units = vocab_size, units
 
     def build(self, ids_shape: Any = None) -> None:
-        """Makes the table `(vocab_size, units)`."""
-        initializer = keras.initializers.RandomNormal(stddev=1.0)
+        """Makes the table `(vocab_size, units)`, for embeddings of variance 1."""
+        initializer = keras.initializers.RandomNormal(stddev=1 / GAIN)
         self.table = self.add_weight(name="table", shape=(self.vocab_size, self.units), initializer=initializer)
         self.built = True
 
     def call(self, ids: Any) -> Any:
         """Looks up `ids (...)`: `(..., units)`."""
-        return with_gradient(_lookup)(self.table, ids)
+        return with_gradient(_lookup)(self.table, ids) * GAIN
+
+    def output_kernel(self) -> Any:
+        """The embeddings as an output layer's kernel, `(units, vocab_size)`, of variance 1 / units."""
+        return ops.transpose(self.table) * (GAIN * self.units**-0.5)

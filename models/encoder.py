@@ -47,7 +47,7 @@ class Encoder(keras.layers.Layer):
         layers: Depth.
         bidirectional: Whether each layer reads in both directions, with half the units each, side by side.
         forget_bias: Initial bias of the LSTM's forget gate.
-        dropout: Share of units dropped before each layer and from the output.
+        dropout: Share of units dropped before each layer.
     """
 
     def __init__(
@@ -102,7 +102,6 @@ class Encoder(keras.layers.Layer):
             ends = [[take_steps(part, last)[0] for part in states] for states in runs]
             state = tuple(ops.concatenate(parts, axis=-1) for parts in zip(*ends, strict=True))
             outputs = ops.concatenate([runs[0][0], *(take_steps(states[0], turned) for states in runs[1:])], axis=-1)
-        outputs = self.dropout(outputs, training=training)
         return Encoded(ops.transpose(outputs, (1, 0, 2)), mask, state)
 
     @staticmethod

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras import ops, tree
 
 from models.config import ModelConfig
+from models.embedding import GAIN
 from models.losses import real_tokens, token_cross_entropy
 from pipeline.schema import DECODER_INPUT_IDS, PAD_ID, SOURCE_IDS, START_ID
 
@@ -146,7 +147,7 @@ def test_tied_logits_are_products_with_the_embeddings(make_model, make_batch):
     source, state = model.start(inputs[SOURCE_IDS])
     logits, ((h, _),) = model.stepper()(np.array([[2]]), source, state)
     decoder = model.decoder
-    table = decoder.embedding.table.numpy()
+    table = GAIN * decoder.embedding.table.numpy()
     seen = np.concatenate([h[0, 0], table[2]])
     hidden = np.tanh(seen @ decoder.readout_kernel.numpy() + decoder.readout_bias.numpy())
     # Embeddings are 4 wide.
@@ -154,8 +155,10 @@ def test_tied_logits_are_products_with_the_embeddings(make_model, make_batch):
     np.testing.assert_allclose(without_never_chosen(logits[0, 0]), without_never_chosen(expected), atol=1e-5)
 
 
-def test_dropout_changes_training_alone(make_model, make_batch):
-    model = make_model(dropout=0.5)
-    inputs, _ = make_batch([5, 2], [3, 6])
+@pytest.mark.parametrize("settings", [{}, {"readout": "linear"}, {"attention": "none", "decoder_layers": 2}], ids=str)
+def test_dropout_drops_before_the_output_layer_in_training_alone(make_model, make_batch, settings):
+    model = make_model(dropout=0.5, **settings)
+    inputs, _ = make_batch([9] * 20, [9] * 20)
     np.testing.assert_array_equal(model(inputs), model(inputs))
-    assert np.abs(model(inputs, training=True) - model(inputs, training=True)).max() > 1e-3
+    assert not (model(inputs).numpy() == 0).any()
+    assert np.mean(model(inputs, training=True) == 0) == pytest.approx(0.5, abs=0.06)

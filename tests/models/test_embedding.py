@@ -1,8 +1,9 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.embedding import Embedding
+from models.embedding import GAIN, Embedding
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def embedding():
 
 @pytest.mark.parametrize("shape", [(4,), (2, 2), (4, 1, 1)])
 def test_an_id_gives_its_row(embedding, shape):
-    rows = embedding(np.reshape([1, 4, 4, 0], shape))
+    rows = 1 / GAIN * embedding(np.reshape([1, 4, 4, 0], shape))
     np.testing.assert_array_equal(rows, np.reshape([[2, 3], [8, 9], [8, 9], [0, 1]], (*shape, 2)))
 
 
@@ -29,6 +30,16 @@ def test_the_gradient_is_dense_and_adds_up_repeated_ids(embedding, wrap):
 
     found = gradient(tf.constant([[1, 3], [1, 1]]))
     assert isinstance(found, tf.Tensor)
-    assert found.numpy().tolist() == [[0, 0], [3, 3], [0, 0], [1, 1], [0, 0]]
+    assert (found.numpy() / GAIN).tolist() == [[0, 0], [3, 3], [0, 0], [1, 1], [0, 0]]
     # Counted apart, the rows would have the norm sqrt(8) = 2.83.
-    assert float(tf.linalg.global_norm([found])) == pytest.approx(20**0.5)
+    assert float(tf.linalg.global_norm([found])) == pytest.approx(GAIN * 20**0.5)
+
+
+def test_embeddings_start_with_variance_1_and_their_kernel_with_that_of_an_output_layer():
+    keras.utils.set_random_seed(1)
+    embedding = Embedding(500, 100)
+    embedding.build()
+    assert np.var(embedding(np.arange(500))) == pytest.approx(1, rel=0.03)
+    assert embedding.output_kernel().shape == (100, 500)
+    assert np.var(embedding.output_kernel()) == pytest.approx(1 / 100, rel=0.03)
+    np.testing.assert_allclose(embedding.output_kernel()[:, 7] * 10, embedding(np.array(7)), rtol=1e-5)

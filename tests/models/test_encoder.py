@@ -80,13 +80,18 @@ def test_a_second_layer_sees_both_directions_of_the_first():
         first.set_weights(weights)
 
 
-def test_dropout_drops_from_the_output_in_training_alone():
-    encoder = make_encoder(dropout=0.5)
-    still, again = encoder(IDS), encoder(IDS)
-    np.testing.assert_array_equal(still.values, again.values)
-    shares = [np.mean(encoder(IDS, training=True).values == 0) for _ in range(10)]
-    assert 0.3 < np.mean(shares) < 0.7
-    assert not (still.values.numpy() == 0).any()
+@pytest.mark.parametrize("layers", [1, 2])
+def test_dropout_drops_before_every_layer_in_training_alone(layers, monkeypatch):
+    encoder = make_encoder(layers=layers, dropout=0.5)
+    np.testing.assert_array_equal(encoder(IDS).values, encoder(IDS).values)
+    seen, run = [], encoder._run
+    monkeypatch.setattr(encoder, "_run", lambda recurrence, inputs: seen.append(inputs) or run(recurrence, inputs))
+    for training, share in ((True, 0.5), (False, 0)):
+        seen.clear()
+        values = encoder(np.full((40, 20), 4, "int32"), training=training).values
+        assert [np.mean(inputs == 0) for inputs in seen] == pytest.approx([share] * 2 * layers, abs=0.1)
+        # An output is nothing only where all that was ever read was dropped.
+        assert np.mean(values == 0) < 0.05
 
 
 def test_a_row_of_padding_alone_is_no_danger():
