@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from models.loops import linear, linear_gradient
+from models.loops import linear, linear_gradient, take
 
 MASKED_SCORE = -1e9
 
@@ -27,7 +27,7 @@ class Memory(NamedTuple):
     def take(self, rows: Any) -> "Memory":
         """The memory of the sentences `rows (m,)`."""
         keys = () if isinstance(self.keys, tuple) else ops.take(self.keys, rows, axis=1)
-        return Memory(keys, ops.take(self.values, rows, axis=0), ops.take(self.mask, rows, axis=0))
+        return Memory(keys, take(self.values, rows), take(self.mask, rows))
 
 
 class Reading(NamedTuple):
@@ -170,7 +170,7 @@ class AdditiveAttention(Attention):
 
     def remember(self, values: Any, mask: Any) -> Memory:
         """See `Attention`."""
-        keys = linear(ops.transpose(values, (1, 0, 2)), self.key_kernel) + self.key_bias
+        keys = linear(ops.transpose(values, (1, 0, 2)), self.key_kernel, self.key_bias)
         return Memory(keys, values, mask)
 
     def scoring_weights(self) -> Any:
@@ -180,8 +180,9 @@ class AdditiveAttention(Attention):
     def scores(self, score_kernel: Any, memory: Memory, query: Any) -> Any:
         """See `Attention`."""
         # One hypothesis after the other, so that adding its query is adding a row.
-        hidden = (ops.tanh(memory.keys + query[:, n]) for n in range(query.shape[1]))
-        scores = ops.concatenate([linear(each, score_kernel[:, None]) for each in hidden], axis=-1)
+        hidden = (ops.tanh(memory.keys + each) for each in ops.unstack(query, axis=1))
+        columns = [ops.matmul(ops.reshape(each, (-1, self.units)), score_kernel[:, None]) for each in hidden]
+        scores = ops.reshape(ops.concatenate(columns, axis=-1), (*ops.shape(memory.keys)[:2], len(columns)))
         return ops.transpose(scores, (1, 2, 0))
 
     def no_sums(self, score_kernel: Any, memory: Memory) -> tuple[Any, ...]:

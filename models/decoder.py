@@ -11,7 +11,7 @@ from models.attention import Memory, make_attention
 from models.cells import State
 from models.embedding import Embedding
 from models.encoder import Encoded
-from models.loops import linear
+from models.loops import linear, take
 from models.recurrence import Recurrence
 from pipeline.schema import PAD_ID, START_ID
 
@@ -31,7 +31,7 @@ class Source(NamedTuple):
         """That of the sentences `rows (m,)`."""
         return Source(
             self.memory.take(rows) if self.memory else (),
-            () if isinstance(self.summary, tuple) else ops.take(self.summary, rows, axis=0),
+            () if isinstance(self.summary, tuple) else take(self.summary, rows),
         )
 
 
@@ -170,7 +170,7 @@ class Decoder(keras.layers.Layer):
                 context = reading.context if recurrence.attention else context
                 new_state.append(after)
                 inputs = after[0]
-            return linear(self._hidden(inputs, context, embedded, source), kernel) + bias, tuple(new_state)
+            return linear(self._hidden(inputs, context, embedded, source), kernel, bias), tuple(new_state)
 
         return run
 
@@ -197,4 +197,4 @@ class Decoder(keras.layers.Layer):
         seen = [state] if isinstance(context, tuple) else [state, context]
         if self.readout == "linear":
             return ops.concatenate(seen, axis=-1)
-        return ops.tanh(linear(ops.concatenate([*seen, embedded], axis=-1), self.readout_kernel) + self.readout_bias)
+        return ops.tanh(linear(ops.concatenate([*seen, embedded], axis=-1), self.readout_kernel, self.readout_bias))

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops, tree
 
 from models.config import DecodingConfig
-from models.loops import while_any
+from models.loops import take, take_each, while_any
 from pipeline.schema import END_ID, PAD_ID, START_ID
 
 StepFunction = Callable[[Any, Any, Any], tuple[Any, Any]]
@@ -56,7 +56,7 @@ class Beam(NamedTuple):
     def take(self, rows: Any) -> "Beam":
         """The search of the sentences `rows (m,)`."""
         parts = self._replace(source=())
-        parts = tree.map_structure(lambda part: ops.take(part, rows, axis=0), parts)
+        parts = tree.map_structure(lambda part: take(part, rows), parts)
         return parts._replace(source=self.source.take(rows))
 
 
@@ -143,8 +143,8 @@ def beam_search(
     def extend(t: Any, beam: Beam) -> Beam:
         logits, state = step_fn(beam.last, beam.source, beam.state)
         totals, parents, last = _likeliest(logits, beam.live.scores, beam_size, ops.equal(t + 1, beam.limits)[:, None])
-        ids = ops.where(positions == t, last[..., None], _reorder(beam.live.ids, parents))
-        state = tree.map_structure(lambda part: _reorder(part, parents), state)
+        ids = ops.where(positions == t, last[..., None], take_each(beam.live.ids, parents))
+        state = tree.map_structure(lambda part: take_each(part, parents), state)
 
         ended = ops.equal(last, END_ID)
         # One that ended before still fills its place, and would else end once more.
@@ -192,11 +192,11 @@ def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any) -> tuple[Any
     maxima = ops.max(ops.reshape(probabilities, (-1, hypotheses, groups, size)), axis=-1)
     maxima = ops.reshape(ops.log(maxima) + scores[..., None], (-1, hypotheses * groups))
     _, best = ops.top_k(maxima, min(count, hypotheses * groups))
-    of_best = ops.log(_reorder(ops.reshape(probabilities, (-1, hypotheses * groups, size)), best))
-    of_best = of_best + ops.take_along_axis(scores, best // groups, axis=1)[..., None]
+    of_best = ops.log(take_each(ops.reshape(probabilities, (-1, hypotheses * groups, size)), best))
+    of_best = of_best + take_each(scores, best // groups)[..., None]
     found = min(count, best.shape[1] * size)
     totals, chosen = ops.top_k(ops.reshape(of_best, (-1, best.shape[1] * size)), found)
-    group = ops.take_along_axis(best, chosen // size, axis=1)
+    group = take_each(best, chosen // size)
     parents, tokens = group // groups, group % groups * size + chosen % size
 
     # Never quite impossible, as a sentence at its limit has nothing else.
@@ -224,13 +224,6 @@ def _possible(scores: Any) -> Any:
     return scores > IMPOSSIBLE / 2
 
 
-def _reorder(part: Any, parents: Any) -> Any:
-    """Takes of `part (batch, beam, ...)` the hypotheses `parents (batch, n)` of each sentence."""
-    shape = ops.shape(part)
-    rows = ops.arange(shape[0], dtype=parents.dtype)[:, None] * shape[1] + parents
-    return ops.take(ops.reshape(part, (shape[0] * shape[1], *shape[2:])), rows, axis=0)
-
-
 def _join(one: Any, other: Any) -> Any:
     return ops.concatenate([one, other], axis=1)
 
@@ -238,4 +231,4 @@ def _join(one: Any, other: Any) -> Any:
 def _best(hypotheses: Hypotheses, count: int) -> Hypotheses:
     """The best `count`; of equals, the one that stood first."""
     scores, order = ops.top_k(hypotheses.scores, count)
-    return Hypotheses(_reorder(hypotheses.ids, order), scores)
+    return Hypotheses(take_each(hypotheses.ids, order), scores)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.loops import with_gradient
+from models.loops import take, with_gradient
 
 # Adam's steps are of one size, whatever a weight's scale; a table of a quarter of its rows learns four times as fast.
 GAIN = 4.0
@@ -16,7 +16,7 @@ def _lookup(table: Any, ids: Any) -> tuple[Any, Any]:
         flat = ops.reshape(d_rows, (-1, table.shape[-1]))
         return ops.segment_sum(flat, ops.reshape(ids, (-1,)), num_segments=table.shape[0]), None
 
-    return ops.take(table, ids, axis=0), backward
+    return take(table, ids), backward
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")

@@ -7,6 +7,7 @@ from keras import ops
 
 from models.cells import State
 from models.embedding import Embedding
+from models.loops import take
 from models.recurrence import Recurrence
 from pipeline.schema import PAD_ID
 
@@ -29,7 +30,7 @@ def take_steps(x: Any, steps: Any) -> Any:
     """Takes of each sentence the given steps: `x (time, batch, units)`, `steps (n, batch)` to `(n, batch, units)`."""
     batch = ops.shape(x)[1]
     rows = steps * batch + ops.arange(batch, dtype=steps.dtype)
-    return ops.take(ops.reshape(x, (-1, x.shape[-1])), rows, axis=0)
+    return take(ops.reshape(x, (-1, x.shape[-1])), rows)
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")

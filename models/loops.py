@@ -166,12 +166,37 @@ def with_gradient(function: Callable[..., tuple[Any, Callable[[Any], tuple[Any, 
     return differentiable
 
 
-def linear(x: Any, kernel: Any) -> Any:
-    """`x @ kernel` as one matrix product, whatever the leading axes: `(..., inputs)` to `(..., outputs)`."""
-    if len(x.shape) == 2:
-        return ops.matmul(x, kernel)
+def take(x: Any, rows: Any) -> Any:
+    """The rows of `x (n, ...)` at `rows (...)`: `(..., ...)`."""
+    if keras.backend.backend() != "tensorflow":
+        return ops.take(x, rows, axis=0)
+    import tensorflow as tf
+
+    # One operation; Keras looks for negative indices with six more, for which a step of search has no time.
+    return tf.gather(x, rows)
+
+
+def take_each(x: Any, places: Any) -> Any:
+    """What stands at `places (batch, m)` of each sentence of `x (batch, n, ...)`: `(batch, m, ...)`."""
+    if keras.backend.backend() != "tensorflow":
+        index = ops.reshape(places, (*places.shape, *(1,) * (len(x.shape) - 2)))
+        return ops.take_along_axis(x, index, axis=1)
+    import tensorflow as tf
+
+    return tf.gather(x, places, axis=1, batch_dims=1)
+
+
+def linear(x: Any, kernel: Any, bias: Any = None) -> Any:
+    """`x @ kernel + bias` as one matrix product, whatever the leading axes: `(..., inputs)` to `(..., outputs)`."""
     flat = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), kernel)
-    return ops.reshape(flat, (*ops.shape(x)[:-1], kernel.shape[-1]))
+    # Right after the product, where TensorFlow makes one operation of both.
+    flat = flat if bias is None else flat + bias
+    if len(x.shape) == 2:
+        return flat
+    # A shape with one unknown size is a constant, and takes no operation to find out.
+    leading = [-1 if size is None else size for size in x.shape[:-1]]
+    leading = ops.shape(x)[:-1] if leading.count(-1) > 1 else leading
+    return ops.reshape(flat, (*leading, kernel.shape[-1]))
 
 
 def linear_gradient(x: Any, d_outputs: Any) -> Any:

@@ -267,7 +267,7 @@ class Recurrence(keras.layers.Layer):
         return run
 
     def _project(self, inputs: Any) -> Projected:
-        gates = linear(inputs, self.kernel) + self.bias
+        gates = linear(inputs, self.kernel, self.bias)
         return Projected(gates, self.attention.ask(inputs) if self.attention else ())
 
     def _weights(self) -> Weights:

@@ -90,8 +90,7 @@ class Seq2Seq(keras.Model):
 
     def logits(self, hidden: Any) -> Any:
         """The logits `(..., target_vocab_size)` of what the output layer reads, `(..., width)`."""
-        kernel, bias = self.decoder.output_weights()
-        return linear(hidden, kernel) + bias
+        return linear(hidden, *self.decoder.output_weights())
 
     def start(self, source_ids: Any, training: bool = False) -> tuple[Source, tuple[State, ...]]:
         """Encodes `source_ids (batch, src_len)`; returns what `Decoder.start` returns."""

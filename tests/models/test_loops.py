@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from models.loops import linear, linear_gradient, scan, stack, while_any, with_gradient
+from models.loops import linear, linear_gradient, scan, stack, take, take_each, while_any, with_gradient
 
 
 def running(carry, xs):
@@ -155,3 +155,26 @@ def test_linear_and_its_gradient(leading):
     np.testing.assert_allclose(linear(tf.constant(x), tf.constant(kernel)), x @ kernel, rtol=1e-12)
     expected = sum(np.outer(x[at], d_outputs[at]) for at in np.ndindex(leading))
     np.testing.assert_allclose(linear_gradient(tf.constant(x), tf.constant(d_outputs)), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3)])
+def test_take(shape):
+    x, rows = np.arange(12).reshape(4, 3), np.resize([2, 0, 2, 3], shape)
+    np.testing.assert_array_equal(take(tf.constant(x), tf.constant(rows)), x[rows])
+
+
+@pytest.mark.parametrize("rest", [(), (2,), (2, 2)])
+def test_take_each(rest):
+    x, places = np.random.default_rng(1).normal(size=(2, 3, *rest)), np.array([[2, 0, 2, 1], [1, 1, 0, 0]])
+    expected = [[x[b, place] for place in places[b]] for b in range(2)]
+    np.testing.assert_array_equal(take_each(tf.constant(x), tf.constant(places)), expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (3, 2, 4), (5, 3, 2, 4)])
+def test_linear_with_a_bias_in_a_graph_that_does_not_know_the_sizes(shape):
+    draw = np.random.default_rng(1)
+    x, kernel, bias = draw.normal(size=shape), draw.normal(size=(4, 6)), draw.normal(size=6)
+    for known in range(len(shape)):
+        sizes = [size if at >= known else None for at, size in enumerate(shape[:-1])]
+        run = tf.function(lambda x: linear(x, kernel, bias), input_signature=[tf.TensorSpec([*sizes, 4], tf.float64)])
+        np.testing.assert_allclose(run(tf.constant(x)), x @ kernel + bias, rtol=1e-12)
