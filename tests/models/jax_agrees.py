@@ -11,6 +11,8 @@ from keras import tree
 
 from models.attention import Memory, make_attention
 from models.cells import CELLS
+from models.config import DecodingConfig
+from models.decoding import search
 from models.recurrence import Projected, Weights, step, unroll
 from models.seq2seq import Seq2Seq
 
@@ -59,7 +61,7 @@ def check_unroll(name: str, kind: str) -> None:
 
 
 def check_model(number: int, arrays) -> None:
-    """Loss, gradients, and a clipped step."""
+    """Loss, gradients, translations, and a clipped step."""
     model = Seq2Seq(**json.loads(str(arrays[f"{number}/config"])))
     model.build()
     for at, variable in enumerate(model.trainable_variables):
@@ -81,6 +83,8 @@ def check_model(number: int, arrays) -> None:
 
     loss, gradients = loss_and_gradients([variable.value for variable in model.trainable_variables])
     np.testing.assert_allclose(loss, arrays[f"{number}/loss"], rtol=1e-5)
+    found = search(model, inputs["source_ids"], DecodingConfig(beam_size=3, max_length_offset=5), n_best=2)
+    np.testing.assert_array_equal(found.ids, arrays[f"{number}/ids"])
     model.compile(optimizer=keras.optimizers.SGD(1.0, global_clipnorm=0.1))
     model.train_on_batch(inputs, targets)
     for at, (gradient, variable) in enumerate(zip(gradients, model.trainable_variables, strict=True)):

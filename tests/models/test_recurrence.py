@@ -13,6 +13,8 @@ from keras import tree
 
 from models.attention import Memory, make_attention
 from models.cells import CELLS
+from models.config import DecodingConfig
+from models.decoding import search
 from models.recurrence import Projected, Recurrence, Weights, step, unroll
 
 STEPS, BATCH, UNITS, SOURCE, VALUES, QUERIES = 4, 2, 3, 5, 6, 7
@@ -152,7 +154,7 @@ def test_the_layer_runs_its_step(name, kind, asked):
 
 @pytest.mark.slow
 def test_jax_agrees(make_model, make_batch, tmp_path):
-    """The same loss, gradients and clipped step on both backends, and JAX's own gradient of a plain loop."""
+    """The same loss, gradients, translations and clipped step on both backends; JAX's gradient of a plain loop."""
     inputs, targets = make_batch([5, 2], [3, 4])
     arrays = {**inputs, "targets": targets}
     program = Path(__file__).with_name("jax_agrees.py")
@@ -167,11 +169,13 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
         weights = [variable.numpy() for variable in model.trainable_variables]
         with tf.GradientTape() as tape:
             loss = model.compute_loss(inputs, targets, model(inputs, training=True))
+        ids = search(model, inputs["source_ids"], DecodingConfig(beam_size=3, max_length_offset=5), n_best=2).ids
         gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
         model.compile(optimizer=keras.optimizers.SGD(1.0, global_clipnorm=0.1), run_eagerly=True)
         model.train_on_batch(inputs, targets)
         stepped = [variable.numpy() for variable in model.trainable_variables]
         arrays |= {f"{number}/config": json.dumps(model.get_config()), f"{number}/loss": loss.numpy()}
+        arrays |= {f"{number}/ids": ids.numpy()}
         for kind, values in (("weight", weights), ("gradient", gradients), ("stepped", stepped)):
             arrays |= {f"{number}/{kind}/{at}": np.asarray(value) for at, value in enumerate(values)}
     np.savez(tmp_path / "tensorflow.npz", **arrays)
