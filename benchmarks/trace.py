@@ -35,31 +35,31 @@ def bench_trace(places: Places, /, *, steps: int = 50, warmup_steps: int = 20) -
     traced = keras.callbacks.TensorBoard(folder, write_graph=False, profile_batch=(warmup_steps + 1, total))
     model.fit(dataset, steps_per_epoch=total, epochs=1, callbacks=[traced], shuffle=False, verbose=0)
     waits, seconds = read_waits(folder)
-    print(f"{seconds / steps * 1e3:.1f} ms a step, of which {sum(waits) / steps * 1e3:.3f} ms waiting for the batch")
+    print(f"{seconds * 1e3:.1f} ms a step, of which {sum(waits) / steps * 1e3:.3f} ms waiting for the batch")
     print(f"longest wait {max(waits) * 1e3:.3f} ms; the trace is in {folder}: tensorboard --logdir {folder}")
 
 
 def read_waits(folder: Path) -> tuple[list[float], float]:
-    """The seconds of each wait for a batch, and those from the first event of a trace to the last.
+    """The seconds of each wait for a batch, and those from one to the next in the mean: of a step.
 
     Raises:
-        UserError: There is no trace, or no batch in it.
+        UserError: There is no trace of two batches.
     """
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-    waits, begins, ends = [], [], []
+    waits = []
     for path in folder.glob("**/*.xplane.pb"):
         space = xplane_pb2.XSpace.FromString(path.read_bytes())
         for plane in (plane for plane in space.planes if "CPU" in plane.name):
             for line in plane.lines:
                 for event in line.events:
-                    begins.append(line.timestamp_ns * 1e-9 + event.offset_ps * 1e-12)
-                    ends.append(begins[-1] + event.duration_ps * 1e-12)
                     if plane.event_metadata[event.metadata_id].name == _NEXT_BATCH:
-                        waits.append(event.duration_ps * 1e-12)
-    if not waits:
-        raise UserError(f"--work: expected a trace with batches in {folder}, received none")
-    return waits, max(ends) - min(begins)
+                        begin = line.timestamp_ns * 1e-9 + event.offset_ps * 1e-12
+                        waits.append((begin, event.duration_ps * 1e-12))
+    if len(waits) < 2:
+        raise UserError(f"--work: expected a trace of two batches or more in {folder}, received {len(waits)}")
+    begins, durations = zip(*sorted(waits), strict=True)
+    return list(durations), (begins[-1] - begins[0]) / (len(waits) - 1)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ class Memory(NamedTuple):
 
     def take(self, rows: Any) -> "Memory":
         """The memory of the sentences `rows (m,)`."""
-        keys = () if isinstance(self.keys, tuple) else ops.take(self.keys, rows, axis=1)
+        keys = () if isinstance(self.keys, tuple) else take(self.keys, rows, axis=1)
         return Memory(keys, take(self.values, rows), take(self.mask, rows))
 
 
@@ -52,22 +52,25 @@ class Attention(keras.layers.Layer):
 
     Args:
         asks_with_input: Whether the query holds the decoder's input beside its state.
+
+    Attributes:
+        has_query_kernel: Whether the state is multiplied with a `query_kernel`, or is the query itself.
     """
 
-    query_kernel: Any = None
+    has_query_kernel = True
 
     def __init__(self, asks_with_input: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.asks_with_input = asks_with_input
 
-    def query_width(self, query_units: int, values_units: int) -> int:
-        """Width of a query, for a state of `query_units`."""
+    def query_width(self, values_units: int) -> int:
+        """Width of a query, for values of `values_units`."""
         raise NotImplementedError
 
-    def build(self, query_units: int, values_units: int, inputs_units: int = 0) -> None:
-        """Makes the weights for states of `query_units`, values of `values_units` and inputs of `inputs_units`."""
+    def build(self, state_units: int, values_units: int, inputs_units: int = 0) -> None:
+        """Makes the weights for states of `state_units`, values of `values_units` and inputs of `inputs_units`."""
         if self.asks_with_input:
-            width = self.query_width(query_units, values_units)
+            width = self.query_width(values_units)
             self.input_kernel = self.add_weight(name="input_kernel", shape=(inputs_units, width))
         self.built = True
 
@@ -79,8 +82,8 @@ class Attention(keras.layers.Layer):
         """What the decoder's inputs `(..., inputs_units)` add to their queries; an empty tuple if nothing."""
         return linear(inputs, self.input_kernel) if self.asks_with_input else ()
 
-    def scoring_weights(self) -> Any:
-        """What `scores` multiplies with; an empty tuple if nothing."""
+    def scoring_kernel(self) -> Any:
+        """The `score_kernel` of the methods below; an empty tuple if there is none."""
         return ()
 
     def scores(self, score_kernel: Any, memory: Memory, query: Any) -> Any:
@@ -95,7 +98,7 @@ class Attention(keras.layers.Layer):
         """One step backwards: the gradient of the query, and what is added up over the steps.
 
         Args:
-            score_kernel: From `scoring_weights`.
+            score_kernel: From `scoring_kernel`.
             memory: The source.
             query: `(batch, 1, query_width)`.
             d_scores: Gradient of its scores, `(batch, 1, src_len)`; a softmax's, so that a row's sum is 0.
@@ -103,16 +106,17 @@ class Attention(keras.layers.Layer):
         raise NotImplementedError
 
     def finish(
-        self, score_kernel: Any, memory: Memory, sums: tuple[Any, ...], queries: Any, d_scores: Any
+        self, score_kernel: Any, memory: Memory, sums: tuple[Any, ...], queries: Any, d_scores: Any, d_values: Any
     ) -> tuple[Any, Any, Any]:
-        """After the steps: the gradients of `score_kernel`, of the keys and of the values (0 if none is due to scores).
+        """After the steps: the gradients of `score_kernel`, of the keys and of the values.
 
         Args:
-            score_kernel: From `scoring_weights`.
+            score_kernel: From `scoring_kernel`.
             memory: The source.
             sums: Of what `gradient` returned.
             queries: Of all steps, `(steps, batch, 1, query_width)`.
             d_scores: Of all steps, `(steps, batch, 1, src_len)`.
+            d_values: Gradient of the values that is due to the contexts.
         """
         raise NotImplementedError
 
@@ -154,14 +158,14 @@ class AdditiveAttention(Attention):
         super().__init__(asks_with_input, **kwargs)
         self.units = units
 
-    def query_width(self, query_units: int, values_units: int) -> int:
+    def query_width(self, values_units: int) -> int:
         """See `Attention`."""
         return self.units
 
-    def build(self, query_units: int, values_units: int, inputs_units: int = 0) -> None:
+    def build(self, state_units: int, values_units: int, inputs_units: int = 0) -> None:
         """See `Attention`."""
-        super().build(query_units, values_units, inputs_units)
-        self.query_kernel = self.add_weight(name="query_kernel", shape=(query_units, self.units))
+        super().build(state_units, values_units, inputs_units)
+        self.query_kernel = self.add_weight(name="query_kernel", shape=(state_units, self.units))
         self.key_kernel = self.add_weight(name="key_kernel", shape=(values_units, self.units))
         self.key_bias = self.add_weight(name="key_bias", shape=(self.units,), initializer="zeros")
         stddev = self.units**-0.5
@@ -173,7 +177,7 @@ class AdditiveAttention(Attention):
         keys = linear(ops.transpose(values, (1, 0, 2)), self.key_kernel, self.key_bias)
         return Memory(keys, values, mask)
 
-    def scoring_weights(self) -> Any:
+    def scoring_kernel(self) -> Any:
         """v, `(attention_units,)`."""
         return ops.convert_to_tensor(self.score_kernel)
 
@@ -203,17 +207,19 @@ class AdditiveAttention(Attention):
         return d_query[:, None], (linear_gradient(d_scores, hidden)[0], curved)
 
     def finish(
-        self, score_kernel: Any, memory: Memory, sums: tuple[Any, ...], queries: Any, d_scores: Any
+        self, score_kernel: Any, memory: Memory, sums: tuple[Any, ...], queries: Any, d_scores: Any, d_values: Any
     ) -> tuple[Any, Any, Any]:
         """See `Attention`."""
         d_score_kernel, curved = sums
         d_scores = ops.transpose(ops.sum(d_scores, axis=0), (2, 0, 1))
-        return d_score_kernel, score_kernel * (d_scores - curved), 0
+        return d_score_kernel, score_kernel * (d_scores - curved), d_values
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
 class DotAttention(Attention):
-    """scores = s h, or `general`: s W h (Luong 2015, equation 8); the values are the keys.
+    """scores = q h, q being the state s or, `general`, s W (Luong 2015, equation 8); the values are the keys.
+
+    As with `AdditiveAttention`, s is the state before the step, and a map of the input is added to q if it asks with it.
 
     Args:
         general: Whether there is a W; without it, state and values are of one width.
@@ -222,17 +228,17 @@ class DotAttention(Attention):
 
     def __init__(self, general: bool, asks_with_input: bool = False, **kwargs: Any):
         super().__init__(asks_with_input, **kwargs)
-        self.general = general
+        self.has_query_kernel = general
 
-    def query_width(self, query_units: int, values_units: int) -> int:
+    def query_width(self, values_units: int) -> int:
         """See `Attention`."""
         return values_units
 
-    def build(self, query_units: int, values_units: int, inputs_units: int = 0) -> None:
+    def build(self, state_units: int, values_units: int, inputs_units: int = 0) -> None:
         """See `Attention`."""
-        super().build(query_units, values_units, inputs_units)
-        if self.general:
-            self.query_kernel = self.add_weight(name="query_kernel", shape=(query_units, values_units))
+        super().build(state_units, values_units, inputs_units)
+        if self.has_query_kernel:
+            self.query_kernel = self.add_weight(name="query_kernel", shape=(state_units, values_units))
 
     def scores(self, score_kernel: Any, memory: Memory, query: Any) -> Any:
         """See `Attention`."""
@@ -243,10 +249,10 @@ class DotAttention(Attention):
         return ops.matmul(d_scores, memory.values), ()
 
     def finish(
-        self, score_kernel: Any, memory: Memory, sums: tuple[Any, ...], queries: Any, d_scores: Any
+        self, score_kernel: Any, memory: Memory, sums: tuple[Any, ...], queries: Any, d_scores: Any, d_values: Any
     ) -> tuple[Any, Any, Any]:
         """See `Attention`."""
-        return (), (), ops.einsum("tbns,tbnm->bsm", d_scores, queries)
+        return (), (), d_values + ops.einsum("tbns,tbnm->bsm", d_scores, queries)
 
 
 def make_attention(kind: str, units: int, asks_with_input: bool) -> Attention | None:

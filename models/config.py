@@ -54,8 +54,8 @@ class ModelConfig:
         decoder_units: Width of the decoder's state.
         decoder_layers: Depth of the decoder; attention and context enter the lowest layer.
         embedding_size: Width of the source and of the target embeddings.
-        attention: `none`, `additive` (Bahdanau 2015), or of Luong 2015 `dot`, for encoder and decoder of one width, or
-            `general`, a dot product after one matrix.
+        attention: `none`, or how a query is scored: `additive` (Bahdanau 2015), `dot`, for encoder and decoder of one
+            width, or `general`, after a matrix (Luong 2015).
         attention_units: Of additive attention, the width of the layer in which query and key are added.
         attention_query: What attention is asked with before each step: `state-and-input`, the decoder's last state and
             the embedding of the last target token, which that state has not seen yet, or the `state` alone (Bahdanau
@@ -66,7 +66,7 @@ class ModelConfig:
             `embedding_size` over state, context and previous target embedding).
         tie_embeddings: Use the target embedding as the output layer's kernel too (Press and Wolf 2017); needs `deep`.
         forget_bias: Initial bias of the LSTM's forget gate (Gers 1999).
-        dropout: Share of units dropped before each recurrent layer and before the output layer (Zaremba 2014).
+        dropout: Share of units dropped of embeddings, between layers and before the output layer (Zaremba 2014).
     """
 
     cell: Literal["simple", "lstm", "gru"] = "lstm"
@@ -108,9 +108,8 @@ class ModelConfig:
         tied = not self.tie_embeddings or self.readout == "deep"
         _require(tied, "model.tie_embeddings", "false, or model.readout: deep", self.tie_embeddings)
         dot = self.attention != "dot" or self.encoder_units == self.decoder_units
-        _require(
-            dot, "model.attention", "general, or dot with model.encoder_units = model.decoder_units", self.attention
-        )
+        width = f"{self.encoder_units}, as model.encoder_units, for model.attention: dot (general takes any)"
+        _require(dot, "model.decoder_units", width, self.decoder_units)
         context = self.attention == "none" or self.context == "initial"
         _require(
             context, "model.context", "initial beside attention, which gives a context at every step", self.context

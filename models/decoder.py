@@ -52,7 +52,7 @@ class Decoder(keras.layers.Layer):
         readout: `linear` or `deep`.
         tie_embeddings: Whether the embedding is the output layer's kernel too.
         forget_bias: Initial bias of the LSTM's forget gate.
-        dropout: Share of units dropped before each layer and before the output layer.
+        dropout: Share of units dropped of embeddings, between layers and before the output layer.
     """
 
     def __init__(

@@ -7,7 +7,8 @@ from keras import ops
 
 from models.loops import take, with_gradient
 
-# Adam's steps are of one size, whatever a weight's scale; a table of a quarter of its rows learns four times as fast.
+# Adam's steps are of one size, whatever a weight's scale: with entries a quarter as large, a table learns four times as
+# fast. Its gradient is four times as large, too, and so is its part in the norm by which all are clipped.
 GAIN = 4.0
 
 
@@ -23,8 +24,8 @@ def _lookup(table: Any, ids: Any) -> tuple[Any, Any]:
 class Embedding(keras.layers.Layer):
     """`GAIN` times a row of a table for each token (Vaswani 2017, section 3.4, has another factor).
 
-    TensorFlow's own gradient is sparse, and its global norm counts a token that stands twice as two (2.83 where 4.47 is
-    true); this one is dense, so that clipping is right and alike on every backend.
+    TensorFlow's own gradient is sparse, and its global norm counts a token that stands twice as two; this one is
+    dense, so that clipping is right and alike on every backend.
 
     Args:
         vocab_size: Count of rows.

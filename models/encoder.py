@@ -48,7 +48,7 @@ class Encoder(keras.layers.Layer):
         layers: Depth.
         bidirectional: Whether each layer reads in both directions, with half the units each, side by side.
         forget_bias: Initial bias of the LSTM's forget gate.
-        dropout: Share of units dropped before each layer.
+        dropout: Share of units dropped of embeddings and between layers.
     """
 
     def __init__(

@@ -67,7 +67,7 @@ def while_any(
     body: Callable[[Any, Any], Any],
     first: int,
     rows: Any,
-    take: Callable[[Any, Any], Any],
+    take_rows: Callable[[Any, Any], Any],
     result: Callable[[Any], Any],
     least: int = 1,
 ) -> Any:
@@ -81,7 +81,7 @@ def while_any(
         body: Must leave the result of a finished row as it is.
         first: The first t.
         rows: Any structure of tensors.
-        take: `take(rows, indices)` gives some of the rows.
+        take_rows: `take_rows(rows, indices)` gives some of the rows.
         result: From rows to a structure of tensors `(count, ...)`, of one shape throughout.
         least: Rows that are kept in company, finished or not.
 
@@ -89,7 +89,7 @@ def while_any(
         The result of all rows.
     """
     if keras.backend.backend() == "tensorflow":
-        return _while_any_tensorflow(unfinished, body, first, rows, take, result, least)
+        return _while_any_tensorflow(unfinished, body, first, rows, take_rows, result, least)
     _, rows = ops.while_loop(
         lambda t, rows: ops.any(unfinished(rows)), lambda t, rows: (t + 1, body(t, rows)), (first, rows)
     )
@@ -97,7 +97,7 @@ def while_any(
 
 
 def _while_any_tensorflow(
-    unfinished: Callable, body: Callable, first: int, rows: Any, take: Callable, result: Callable, least: int
+    unfinished: Callable, body: Callable, first: int, rows: Any, take_rows: Callable, result: Callable, least: int
 ) -> Any:
     import tensorflow as tf
 
@@ -109,7 +109,7 @@ def _while_any_tensorflow(
         left = count(going_on)
         left = tf.where(left > 0, tf.maximum(left, tf.minimum(least, tf.size(places))), 0)
         kept = tf.argsort(tf.cast(~going_on, tf.int32), stable=True)[:left]
-        return tf.gather(places, kept), take(rows, kept)
+        return tf.gather(places, kept), take_rows(rows, kept)
 
     def run(t: Any, places: Any, rows: Any, results: Any) -> tuple[Any, ...]:
         few = tf.size(places) * 3 // 4
@@ -166,14 +166,14 @@ def with_gradient(function: Callable[..., tuple[Any, Callable[[Any], tuple[Any, 
     return differentiable
 
 
-def take(x: Any, rows: Any) -> Any:
-    """The rows of `x (n, ...)` at `rows (...)`: `(..., ...)`."""
+def take(x: Any, rows: Any, axis: int = 0) -> Any:
+    """What stands at `rows (...)` of an axis of `x`, which gives way to those of `rows`."""
     if keras.backend.backend() != "tensorflow":
-        return ops.take(x, rows, axis=0)
+        return ops.take(x, rows, axis=axis)
     import tensorflow as tf
 
     # One operation; Keras looks for negative indices with six more, for which a step of search has no time.
-    return tf.gather(x, rows)
+    return tf.gather(x, rows, axis=axis)
 
 
 def take_each(x: Any, places: Any) -> Any:

@@ -16,13 +16,13 @@ from models.loops import linear, linear_gradient, scan, stack, with_gradient
 
 
 class Weights(NamedTuple):
-    """What a step multiplies with; the last two are empty tuples without attention.
+    """What a step multiplies with; an empty tuple where there is nothing.
 
     Attributes:
         state_kernel: All that the last state is multiplied with in one product: `(units, gates * units)`, and where
             attention has a kernel for its query, that beside it, `(units, gates * units + query_width)`.
         context_kernel: `(encoder_units, gates * units)`.
-        score_kernel: What attention makes a score with, if anything.
+        score_kernel: What attention makes a score with.
     """
 
     state_kernel: Any
@@ -46,7 +46,7 @@ def step(
     cell: Cell,
     attention: Attention | None,
     weights: Weights,
-    memory: Memory | tuple[()],
+    memory: Any,
     projected: Projected,
     state: State,
 ) -> tuple[State, Reading | tuple[()], tuple[Any, ...]]:
@@ -68,9 +68,9 @@ def step(
     """
     reading: Reading | tuple[()] = ()
     gates, recurrent = projected.gates, linear(state[0], weights.state_kernel)
-    if attention and memory:
+    if attention:
         query, width = state[0], gates.shape[-1]
-        if _has_query_kernel(cell, weights):
+        if attention.has_query_kernel:
             recurrent, query = recurrent[..., :width], recurrent[..., width:]
         query = query if isinstance(projected.query, tuple) else query + projected.query
         reading = read(attention, weights.score_kernel, memory, query)
@@ -79,16 +79,11 @@ def step(
     return state, reading, kept
 
 
-def _has_query_kernel(cell: Cell, weights: Weights) -> bool:
-    units, width = weights.state_kernel.shape
-    return bool(width > cell.gates * units)
-
-
 def unroll(
     cell: Cell,
     attention: Attention | None,
     weights: Weights,
-    memory: Memory | tuple[()],
+    memory: Any,
     projected: Projected,
     state: State,
 ) -> tuple[State, Any]:
@@ -137,7 +132,6 @@ def _unroll_gradient(
     """
     state_back = ops.transpose(weights.state_kernel)
     context_back = ops.transpose(weights.context_kernel) if attention else ()
-    has_query_kernel = _has_query_kernel(cell, weights)
 
     def run(carry: Any, xs: Any) -> tuple[Any, Any]:
         d_state, sums = carry
@@ -150,7 +144,7 @@ def _unroll_gradient(
             d_scores = scores_gradient(memory, reading, d_context)
             d_query, d_sums = attention.gradient(weights.score_kernel, memory, reading.query, d_scores)
             sums = tuple(map(ops.add, sums, d_sums))
-            if has_query_kernel:
+            if attention.has_query_kernel:
                 d_products = ops.concatenate([d_recurrent, d_query], axis=-1)
             else:
                 d_h = d_h + d_query
@@ -170,10 +164,12 @@ def _unroll_gradient(
     if not attention:
         return Weights(d_state_kernel), (), d_gates, (), d_initial
     readings = stack(readings)
-    if has_query_kernel:
+    if attention.has_query_kernel:
         d_state_kernel = ops.concatenate([d_state_kernel, linear_gradient(states, d_queries)], axis=1)
-    d_score_kernel, d_keys, d_values = attention.finish(weights.score_kernel, memory, sums, readings.query, d_scores)
-    d_values = d_values + ops.einsum("tbns,tbnm->bsm", readings.weights, d_contexts)
+    d_values = ops.einsum("tbns,tbnm->bsm", readings.weights, d_contexts)
+    d_score_kernel, d_keys, d_values = attention.finish(
+        weights.score_kernel, memory, sums, readings.query, d_scores, d_values
+    )
     d_weights = Weights(d_state_kernel, linear_gradient(readings.context, d_gates), d_score_kernel)
     return d_weights, Memory(d_keys, d_values, None), d_gates, d_queries, d_initial
 
@@ -274,6 +270,6 @@ class Recurrence(keras.layers.Layer):
         state_kernel = ops.convert_to_tensor(self.recurrent_kernel)
         if not self.attention:
             return Weights(state_kernel)
-        if self.attention.query_kernel is not None:
+        if self.attention.has_query_kernel:
             state_kernel = ops.concatenate([state_kernel, self.attention.query_kernel], axis=1)
-        return Weights(state_kernel, ops.convert_to_tensor(self.context_kernel), self.attention.scoring_weights())
+        return Weights(state_kernel, ops.convert_to_tensor(self.context_kernel), self.attention.scoring_kernel())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 CONFIG_FILE, MODEL_FILE = "config.json", "best.keras"
 SOURCE_SUBWORDS, TARGET_SUBWORDS = "source.spm", "target.spm"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class RunConfig:
         source_vocab_size: Count of source ids.
         target_vocab_size: Count of target ids.
         data_fingerprint: SHA-256 over the data set's shards.
-        format: The version of this layout.
+        format: The version of this layout, and of what the model's weights mean.
     """
 
     recipe: Recipe

@@ -78,8 +78,9 @@ def test_gradient_is_that_of_automatic_differentiation(kind):
     d_query, sums = attention.gradient(score_kernel, memory, query, d_scores)
     for zeros, summed in zip(attention.no_sums(score_kernel, memory), sums, strict=True):
         assert zeros.shape == summed.shape
-    d_score_kernel, d_keys, d_values = attention.finish(score_kernel, memory, sums, query[None], d_scores[None])
-    d_values = d_values + tf.matmul(reading.weights, d_context, transpose_a=True)
+    d_values = tf.matmul(reading.weights, d_context, transpose_a=True)
+    rows = query[None], d_scores[None], d_values
+    d_score_kernel, d_keys, d_values = attention.finish(score_kernel, memory, sums, *rows)
     found = [d_query, d_values] + [d_score_kernel, d_keys] * (kind == "additive")
     for gradient, wanted in zip(found, expected, strict=True):
         np.testing.assert_allclose(gradient, wanted, rtol=1e-9, atol=1e-12)
@@ -95,7 +96,7 @@ def test_keys_are_an_affine_map_of_the_values():
         expected = values[b, s] @ attention.key_kernel.numpy() + [1, 2, 3, 4]
         np.testing.assert_allclose(memory.keys[s, b], expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(memory.values, values)
-    assert attention.query_kernel.shape == (QUERY, UNITS) and attention.scoring_weights().shape == (UNITS,)
+    assert attention.query_kernel.shape == (QUERY, UNITS) and attention.scoring_kernel().shape == (UNITS,)
 
 
 @pytest.mark.parametrize("general", [False, True])

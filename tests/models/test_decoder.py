@@ -1,4 +1,5 @@
 import itertools
+import typing
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ from keras import ops, tree
 from models.config import ModelConfig
 from models.embedding import GAIN
 from models.losses import real_tokens, token_cross_entropy
+from models.recurrence import Recurrence
 from pipeline.schema import DECODER_INPUT_IDS, PAD_ID, SOURCE_IDS, START_ID
 
 PLAIN = {"attention": "none"}
+DOT = {"attention": "dot", "decoder_units": 6}
 OPTIONS = [
     {},
     {"cell": "simple"},
@@ -19,6 +22,9 @@ OPTIONS = [
     {"readout": "linear"},
     {"tie_embeddings": True},
     {"attention_query": "state"},
+    DOT,
+    DOT | {"attention_query": "state", "cell": "gru"},
+    {"attention": "general"},
     {"encoder_layers": 2, "decoder_layers": 2},
     {"cell": "gru", "decoder_layers": 2, "readout": "linear"},
     PLAIN,
@@ -52,17 +58,11 @@ def without_never_chosen(logits):
 
 
 def test_the_options_are_all_here():
-    choices = {
-        "cell": 3,
-        "encoder": 2,
-        "attention": 2,
-        "attention_query": 2,
-        "context": 3,
-        "readout": 2,
-        "tie_embeddings": 2,
-    }
+    kinds = typing.get_type_hints(ModelConfig)
+    choices = {option: set(typing.get_args(kind)) for option, kind in kinds.items() if typing.get_args(kind)}
+    choices["tie_embeddings"] = {False, True}
     chosen = [vars(ModelConfig(**settings)) for settings in OPTIONS]
-    assert {option: len({settings[option] for settings in chosen}) for option in choices} == choices
+    assert {option: {settings[option] for settings in chosen} for option in choices} == choices
 
 
 @every_option
@@ -89,7 +89,7 @@ def test_every_weight_takes_part(make_model, make_batch, settings):
         assert np.abs(gradient).max() > 1e-6, variable.name
 
 
-@pytest.mark.parametrize("settings", [{}, PLAIN | {"context": "both", "decoder_layers": 2}], ids=name)
+@pytest.mark.parametrize("settings", [{}, DOT, PLAIN | {"context": "both", "decoder_layers": 2}], ids=name)
 def test_a_step_of_several_hypotheses_is_that_of_each(make_model, make_batch, settings):
     model = make_model(**settings)
     inputs, _ = make_batch([5, 2], [3, 3])
@@ -162,3 +162,20 @@ def test_dropout_drops_before_the_output_layer_in_training_alone(make_model, mak
     np.testing.assert_array_equal(model(inputs), model(inputs))
     assert not (model(inputs).numpy() == 0).any()
     assert np.mean(model(inputs, training=True) == 0) == pytest.approx(0.5, abs=0.06)
+
+
+def test_dropout_drops_before_every_layer_in_training_alone(make_model, make_batch, monkeypatch):
+    model, seen = make_model(dropout=0.5, decoder_layers=2), []
+    inputs, _ = make_batch([9] * 20, [9] * 20)
+    call = Recurrence.call
+
+    def noted(self, inputs, *arguments):
+        seen.append(np.mean(inputs == 0))
+        return call(self, inputs, *arguments)
+
+    monkeypatch.setattr(Recurrence, "call", noted)
+    for training, share in ((True, 0.5), (False, 0)):
+        seen.clear()
+        model(inputs, training=training)
+        # Both directions of the encoder, and both layers of the decoder.
+        assert seen == pytest.approx([share] * 4, abs=0.1)

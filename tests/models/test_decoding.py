@@ -255,7 +255,11 @@ DECODING = {"max_length_factor": 1.5, "max_length_offset": 2}
 
 
 @pytest.mark.parametrize("beam_size", [1, 4])
-@pytest.mark.parametrize("settings", [{}, {"cell": "gru", "attention": "none", "context": "both"}], ids=["lstm", "gru"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"cell": "gru", "attention": "none", "context": "both"}, {"attention": "dot", "decoder_units": 6}],
+    ids=["lstm", "gru", "dot"],
+)
 def test_a_translation_does_not_depend_on_padding_and_company(make_model, make_batch, beam_size, settings):
     model = make_model(**settings)
     lengths = [6, 2, 4, 3]
@@ -284,9 +288,9 @@ def test_nothing_is_the_translation_of_nothing(make_model, make_batch, beam_size
     assert [len(unpadded(ids)) for ids in found.ids.numpy()[:, 0]] == [1, int(1.5 * 5) + 2]
 
 
-@pytest.mark.parametrize("beam_size", [1, 3])
-def test_search_in_a_graph_that_does_not_know_the_sizes(make_model, make_batch, beam_size):
-    model, decoding = make_model(), DecodingConfig(beam_size=beam_size, **DECODING)
+@pytest.mark.parametrize(("beam_size", "attention"), [(1, "additive"), (3, "additive"), (3, "general")])
+def test_search_in_a_graph_that_does_not_know_the_sizes(make_model, make_batch, beam_size, attention):
+    model, decoding = make_model(attention=attention), DecodingConfig(beam_size=beam_size, **DECODING)
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
     def run(source):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
-from models.run import MODEL_FILE, RunConfig, load_model
+from models.run import FORMAT, MODEL_FILE, RunConfig, load_model
 from pipeline.errors import UserError
 
 RECIPE = Recipe(
@@ -41,12 +41,12 @@ def test_no_run(tmp_path):
 def test_another_format(tmp_path):
     CONFIG.write(tmp_path)
     path = tmp_path / "config.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 7'))
-    with pytest.raises(UserError, match=r"^RUN: expected a run of format 1, received 7 in .*config\.json; train anew"):
+    path.write_text(path.read_text().replace(f'"format": {FORMAT}', '"format": 7'))
+    with pytest.raises(UserError, match=rf"^RUN: expected a run of format {FORMAT}, received 7 in .*config\.json; train anew"):
         RunConfig.read_from(tmp_path)
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "a damaged file"), ("[1]", "expected a run of format 1")])
+@pytest.mark.parametrize(("text", "message"), [("{", "a damaged file"), ("[1]", f"expected a run of format {FORMAT}")])
 def test_damaged_settings(tmp_path, text, message):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match=rf"^RUN: .*{message}.*train anew$"):
