@@ -219,7 +219,7 @@ class AdditiveAttention(Attention):
 class DotAttention(Attention):
     """scores = q h, q being the state s or, `general`, s W (Luong 2015, equation 8); the values are the keys.
 
-    As with `AdditiveAttention`, s is the state before the step, and a map of the input is added to q if it asks with it.
+    As with `AdditiveAttention`, s is the state before the step, and q holds a map of the input too if asked with it.
 
     Args:
         general: Whether there is a W; without it, state and values are of one width.

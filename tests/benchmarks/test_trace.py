@@ -24,7 +24,9 @@ def write_trace(folder: Path, events: list[tuple[str, int, int]]) -> None:
 
 def test_waits_and_steps(tmp_path: Path) -> None:
     wait, step = "IteratorGetNextOp::DoCompute", "train_step"
-    write_trace(tmp_path, [(wait, 0, 2), (step, 2, 90), (wait, 100, 4), (step, 104, 90), (wait, 220, 1), ("end", 900, 9)])
+    write_trace(
+        tmp_path, [(wait, 0, 2), (step, 2, 90), (wait, 100, 4), (step, 104, 90), (wait, 220, 1), ("end", 900, 9)]
+    )
     waits, seconds = read_waits(tmp_path)
     assert waits == pytest.approx([0.002, 0.004, 0.001])
     assert seconds == pytest.approx(0.110, rel=1e-4)

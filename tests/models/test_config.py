@@ -74,9 +74,7 @@ def test_tied_embeddings_need_the_deep_readout():
 
 
 def test_a_dot_product_needs_one_width():
-    with pytest.raises(
-        UserError, match=r"^model\.decoder_units: expected 6, as model\.encoder_units, .* received 5;"
-    ):
+    with pytest.raises(UserError, match=r"^model\.decoder_units: expected 6, as model\.encoder_units, .* received 5;"):
         ModelConfig(attention="dot", encoder_units=6, decoder_units=5)
 
 

@@ -13,7 +13,7 @@ from models.recurrence import Recurrence
 from pipeline.schema import DECODER_INPUT_IDS, PAD_ID, SOURCE_IDS, START_ID
 
 PLAIN = {"attention": "none"}
-DOT = {"attention": "dot", "decoder_units": 6}
+DOT = {"attention": "dot", "encoder_units": 6, "decoder_units": 6}
 OPTIONS = [
     {},
     {"cell": "simple"},

@@ -42,7 +42,9 @@ def test_another_format(tmp_path):
     CONFIG.write(tmp_path)
     path = tmp_path / "config.json"
     path.write_text(path.read_text().replace(f'"format": {FORMAT}', '"format": 7'))
-    with pytest.raises(UserError, match=rf"^RUN: expected a run of format {FORMAT}, received 7 in .*config\.json; train anew"):
+    with pytest.raises(
+        UserError, match=rf"^RUN: expected a run of format {FORMAT}, received 7 in .*config\.json; train anew"
+    ):
         RunConfig.read_from(tmp_path)
 
 
