@@ -184,7 +184,7 @@ class AdditiveAttention(Attention):
     def scores(self, score_kernel: Any, memory: Memory, query: Any) -> Any:
         """See `Attention`."""
         # One hypothesis after the other, so that adding its query is adding a row.
-        hidden = (ops.tanh(memory.keys + each) for each in ops.unstack(query, axis=1))
+        hidden = (ops.tanh(memory.keys + query[:, n]) for n in range(query.shape[1]))
         columns = [ops.matmul(ops.reshape(each, (-1, self.units)), score_kernel[:, None]) for each in hidden]
         scores = ops.reshape(ops.concatenate(columns, axis=-1), (*ops.shape(memory.keys)[:2], len(columns)))
         return ops.transpose(scores, (1, 2, 0))

@@ -21,7 +21,8 @@ class Weights(NamedTuple):
     Attributes:
         state_kernel: All that the last state is multiplied with in one product: `(units, gates * units)`, and where
             attention has a kernel for its query, that beside it, `(units, gates * units + query_width)`.
-        context_kernel: `(encoder_units, gates * units)`.
+        context_kernel: `(encoder_units, gates * units)`; in search the inputs' kernel stands above it,
+            `(inputs_units + encoder_units, gates * units)`.
         score_kernel: What attention makes a score with.
     """
 
@@ -36,10 +37,13 @@ class Projected(NamedTuple):
     Attributes:
         gates: `(..., gates * units)`; with attention `(..., batch, n, gates * units)`.
         query: To attention's query, `(..., batch, n, query_width)`; an empty tuple if nothing.
+        inputs: What is multiplied together with the context, `(batch, n, inputs_units)`: in search, where no product of
+            all steps can be made before.
     """
 
     gates: Any
     query: Any = ()
+    inputs: Any = ()
 
 
 def step(
@@ -74,7 +78,8 @@ def step(
             recurrent, query = recurrent[..., :width], recurrent[..., width:]
         query = query if isinstance(projected.query, tuple) else query + projected.query
         reading = read(attention, weights.score_kernel, memory, query)
-        gates = gates + linear(reading.context, weights.context_kernel)
+        inputs = () if isinstance(projected.inputs, tuple) else (projected.inputs,)
+        gates = gates + linear(ops.concatenate([*inputs, reading.context], axis=-1), weights.context_kernel)
     state, kept = cell.step(gates, recurrent, state)
     return state, reading, kept
 
@@ -254,10 +259,13 @@ class Recurrence(keras.layers.Layer):
             From inputs `(batch, n, inputs_units)`, n being the beam, the state, each part `(batch, n, units)`, and the
             memory to the new state and the reading (an empty tuple without attention).
         """
-        weights = self._weights()
+        weights, project = self._weights(), self._project
+        if self.attention:
+            kernels = ops.concatenate([self.kernel, weights.context_kernel], axis=0)
+            weights, project = weights._replace(context_kernel=kernels), self._project_beside_context
 
         def run(inputs: Any, state: State, memory: Memory | tuple[()] = ()) -> tuple[State, Any]:
-            state, reading, _ = step(self.cell, self.attention, weights, memory, self._project(inputs), state)
+            state, reading, _ = step(self.cell, self.attention, weights, memory, project(inputs), state)
             return state, reading
 
         return run
@@ -265,6 +273,10 @@ class Recurrence(keras.layers.Layer):
     def _project(self, inputs: Any) -> Projected:
         gates = linear(inputs, self.kernel, self.bias)
         return Projected(gates, self.attention.ask(inputs) if self.attention else ())
+
+    def _project_beside_context(self, inputs: Any) -> Projected:
+        assert self.attention
+        return Projected(ops.convert_to_tensor(self.bias)[None, None], self.attention.ask(inputs), inputs)
 
     def _weights(self) -> Weights:
         state_kernel = ops.convert_to_tensor(self.recurrent_kernel)
