@@ -41,10 +41,10 @@ def forward_flops(config: ModelConfig, vocab_size: int, lengths: Lengths) -> flo
     encoder, decoder = config.encoder_units, config.decoder_units
     embedding, attention = config.embedding_size, config.attention_units
     # Each direction has half the units and four gates.
-    source_token = 2 * 4 * (encoder // 2) * (embedding + encoder // 2) + encoder * attention
-    pair_of_tokens = attention + encoder
+    source_token = 2 * 4 * (encoder // 2) * (embedding + encoder // 2) + encoder * (attention + 4 * decoder)
+    pair_of_tokens = attention + encoder + 4 * decoder
     target_token = (
-        4 * decoder * (embedding + encoder + decoder)
+        4 * decoder * (embedding + decoder)
         + (decoder + (embedding if config.attention_query == "state-and-input" else 0)) * attention
         + (decoder + encoder + embedding) * embedding
         + embedding * vocab_size

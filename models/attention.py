@@ -17,17 +17,20 @@ class Memory(NamedTuple):
         keys: `(src_len, batch, attention_units)`; time comes first, so that adding a query is adding a row. An empty
             tuple where the values are the keys.
         values: `(batch, src_len, encoder_units)`.
+        gates: What each value would add to a cell's gates, `(batch, src_len, gates * units)`. That of a context is the
+            same mean of these as the context is of the values, so no step has to multiply a context with a kernel.
         mask: `(batch, src_len)`, bool, True = real token.
     """
 
     keys: Any
     values: Any
+    gates: Any
     mask: Any
 
     def take(self, rows: Any) -> "Memory":
         """The memory of the sentences `rows (m,)`."""
         keys = () if isinstance(self.keys, tuple) else take(self.keys, rows, axis=1)
-        return Memory(keys, take(self.values, rows), take(self.mask, rows))
+        return Memory(keys, take(self.values, rows), take(self.gates, rows), take(self.mask, rows))
 
 
 class Reading(NamedTuple):
@@ -36,12 +39,10 @@ class Reading(NamedTuple):
     Attributes:
         query: `(batch, n, query_width)`; n is the beam in search and 1 in training.
         weights: `(batch, n, src_len)`, a distribution over the source.
-        context: `(batch, n, encoder_units)`.
     """
 
     query: Any
     weights: Any
-    context: Any
 
 
 class Attention(keras.layers.Layer):
@@ -74,9 +75,9 @@ class Attention(keras.layers.Layer):
             self.input_kernel = self.add_weight(name="input_kernel", shape=(inputs_units, width))
         self.built = True
 
-    def remember(self, values: Any, mask: Any) -> Memory:
-        """Computes the keys of a source: `values (batch, src_len, encoder_units)`, `mask (batch, src_len)`."""
-        return Memory((), values, mask)
+    def keys(self, values: Any) -> Any:
+        """The keys of `Memory` of `values (batch, src_len, encoder_units)`."""
+        return ()
 
     def ask(self, inputs: Any) -> Any:
         """What the decoder's inputs `(..., inputs_units)` add to their queries; an empty tuple if nothing."""
@@ -122,7 +123,7 @@ class Attention(keras.layers.Layer):
 
 
 def read(attention: Attention, score_kernel: Any, memory: Memory, query: Any) -> Reading:
-    """Reads the memory: weights = softmax(scores), context = weights values (Bahdanau 2015, equations 5 and 6).
+    """Reads the memory: weights = softmax(scores) (Bahdanau 2015, equation 6).
 
     Args:
         attention: How a query is scored.
@@ -134,15 +135,12 @@ def read(attention: Attention, score_kernel: Any, memory: Memory, query: Any) ->
         The reading; padding has weight 0.
     """
     scores = attention.scores(score_kernel, memory, query)
-    distribution = ops.softmax(ops.where(memory.mask[:, None], scores, MASKED_SCORE), axis=-1)
-    return Reading(query, distribution, ops.matmul(distribution, memory.values))
+    return Reading(query, ops.softmax(ops.where(memory.mask[:, None], scores, MASKED_SCORE), axis=-1))
 
 
-def scores_gradient(memory: Memory, reading: Reading, d_context: Any) -> Any:
-    """Gradient of the scores of a reading, `(batch, n, src_len)`, from that of its context."""
-    d_distribution = ops.matmul(d_context, ops.swapaxes(memory.values, 1, 2))
-    mean = ops.sum(reading.weights * d_distribution, axis=-1, keepdims=True)
-    return reading.weights * (d_distribution - mean)
+def softmax_gradient(weights: Any, d_weights: Any) -> Any:
+    """Gradient of the scores from that of `weights = softmax(scores)`, `(..., src_len)`."""
+    return weights * (d_weights - ops.sum(weights * d_weights, axis=-1, keepdims=True))
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
@@ -172,10 +170,9 @@ class AdditiveAttention(Attention):
         initializer = keras.initializers.RandomNormal(stddev=stddev)
         self.score_kernel = self.add_weight(name="score_kernel", shape=(self.units,), initializer=initializer)
 
-    def remember(self, values: Any, mask: Any) -> Memory:
+    def keys(self, values: Any) -> Any:
         """See `Attention`."""
-        keys = linear(ops.transpose(values, (1, 0, 2)), self.key_kernel, self.key_bias)
-        return Memory(keys, values, mask)
+        return linear(ops.transpose(values, (1, 0, 2)), self.key_kernel, self.key_bias)
 
     def scoring_kernel(self) -> Any:
         """v, `(attention_units,)`."""

@@ -114,7 +114,7 @@ class Decoder(keras.layers.Layer):
             The source, and the state of each layer, each part `(batch, 1, units)`. The bridge is one tanh layer for
             each part of the state (Bahdanau 2015, section A.2.2).
         """
-        memory = self.attention.remember(encoded.values, encoded.mask) if self.attention else ()
+        memory = self.recurrences[0].remember(encoded.values, encoded.mask)
         summary = () if self.attention or self.context == "initial" else encoded.state[0]
         if self.context == "every-step":
             zeros = ops.zeros_like(encoded.state[0][:, None, :1]) + ops.zeros((self.units,), self.compute_dtype)
@@ -166,8 +166,8 @@ class Decoder(keras.layers.Layer):
             embedded = self.embedding(ids)
             inputs, context, new_state = self._inputs(embedded, source), (), []
             for recurrence, step, before in zip(self.recurrences, steps, state, strict=True):
-                after, reading = step(inputs, before, source.memory if recurrence.attention else ())
-                context = reading.context if recurrence.attention else context
+                after, read = step(inputs, before, source.memory if recurrence.attention else ())
+                context = read if recurrence.attention else context
                 new_state.append(after)
                 inputs = after[0]
             return linear(self._hidden(inputs, context, embedded, source), kernel, bias), tuple(new_state)

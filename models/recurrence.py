@@ -1,7 +1,8 @@
 """Recurrences: a cell, its weights and, for a decoder, attention, run over time.
 
-The loop carries only what must be sequential. The input projection of all steps is one matrix product before it, and
-the gradient of every weight is one matrix product over all steps after the backward loop.
+The loop carries only what must be sequential. The input projection of all steps is one matrix product before it, as is
+what each position of the source could add to the gates, and the gradient of every weight is one matrix product over all
+steps after the backward loop.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
-from models.attention import Attention, Memory, Reading, read, scores_gradient
+from models.attention import Attention, Memory, Reading, read, softmax_gradient
 from models.cells import CELLS, Cell, State
 from models.loops import linear, linear_gradient, scan, stack, with_gradient
 
@@ -21,13 +22,10 @@ class Weights(NamedTuple):
     Attributes:
         state_kernel: All that the last state is multiplied with in one product: `(units, gates * units)`, and where
             attention has a kernel for its query, that beside it, `(units, gates * units + query_width)`.
-        context_kernel: `(encoder_units, gates * units)`; in search the inputs' kernel stands above it,
-            `(inputs_units + encoder_units, gates * units)`.
         score_kernel: What attention makes a score with.
     """
 
     state_kernel: Any
-    context_kernel: Any = ()
     score_kernel: Any = ()
 
 
@@ -37,13 +35,10 @@ class Projected(NamedTuple):
     Attributes:
         gates: `(..., gates * units)`; with attention `(..., batch, n, gates * units)`.
         query: To attention's query, `(..., batch, n, query_width)`; an empty tuple if nothing.
-        inputs: What is multiplied together with the context, `(batch, n, inputs_units)`: in search, where no product of
-            all steps can be made before.
     """
 
     gates: Any
     query: Any = ()
-    inputs: Any = ()
 
 
 def step(
@@ -78,8 +73,7 @@ def step(
             recurrent, query = recurrent[..., :width], recurrent[..., width:]
         query = query if isinstance(projected.query, tuple) else query + projected.query
         reading = read(attention, weights.score_kernel, memory, query)
-        inputs = () if isinstance(projected.inputs, tuple) else (projected.inputs,)
-        gates = gates + linear(ops.concatenate([*inputs, reading.context], axis=-1), weights.context_kernel)
+        gates = gates + ops.matmul(reading.weights, memory.gates)
     state, kept = cell.step(gates, recurrent, state)
     return state, reading, kept
 
@@ -107,7 +101,7 @@ def unroll(
         tuple without attention).
     """
 
-    def forward(weights: Weights, memory: Memory | tuple[()], projected: Projected, initial: State) -> tuple[Any, Any]:
+    def forward(weights: Weights, memory: Any, projected: Projected, initial: State) -> tuple[Any, Any]:
         def run(before: State, projected: Projected) -> tuple[State, Any]:
             state, reading, kept = step(cell, attention, weights, memory, projected, before)
             return state, (state, before, reading, kept)
@@ -116,19 +110,25 @@ def unroll(
 
         def backward(d_outputs: Any) -> tuple[Any, ...]:
             d_weights, d_memory, d_gates, d_query, d_initial = _unroll_gradient(
-                cell, attention, weights, memory, initial, (*d_outputs, *rows)
+                cell, attention, weights, memory, initial, d_outputs, rows
             )
             d_query = () if isinstance(projected.query, tuple) else d_query
             return d_weights, d_memory, Projected(d_gates, d_query), d_initial
 
-        readings = rows[1]
-        return (stack(states), stack(readings.context) if attention else ()), backward
+        contexts = ops.einsum("tbns,bsm->tbnm", stack(rows[1].weights), memory.values) if attention else ()
+        return (stack(states), contexts), backward
 
     return with_gradient(forward)(weights, memory, projected, state)
 
 
 def _unroll_gradient(
-    cell: Cell, attention: Attention | None, weights: Weights, memory: Any, initial: State, xs: Any
+    cell: Cell,
+    attention: Attention | None,
+    weights: Weights,
+    memory: Any,
+    initial: State,
+    d_outputs: tuple[State, Any],
+    rows: Any,
 ) -> tuple:
     """The backward loop of `unroll`, then the gradients of the weights.
 
@@ -136,17 +136,16 @@ def _unroll_gradient(
         Gradients of the weights, of the memory, of the gates, of the queries and of the initial state.
     """
     state_back = ops.transpose(weights.state_kernel)
-    context_back = ops.transpose(weights.context_kernel) if attention else ()
 
     def run(carry: Any, xs: Any) -> tuple[Any, Any]:
         d_state, sums = carry
-        d_states, d_contexts, before, reading, kept = xs
+        d_states, d_readings, before, reading, kept = xs
         d_state = tuple(map(ops.add, d_state, d_states))
         d_gates, d_recurrent, (d_h, *d_rest) = cell.gradient(kept, before, d_state)
-        d_context, d_query, d_scores, d_products = (), (), (), d_recurrent
+        d_query, d_scores, d_products = (), (), d_recurrent
         if attention:
-            d_context = d_contexts + linear(d_gates, context_back)
-            d_scores = scores_gradient(memory, reading, d_context)
+            d_reading = d_readings + ops.matmul(d_gates, gates_back)
+            d_scores = softmax_gradient(reading.weights, d_reading)
             d_query, d_sums = attention.gradient(weights.score_kernel, memory, reading.query, d_scores)
             sums = tuple(map(ops.add, sums, d_sums))
             if attention.has_query_kernel:
@@ -156,14 +155,17 @@ def _unroll_gradient(
         d_h = d_h + linear(d_products, state_back)
         # A cell that adds its two products has one gradient for both; it is stored once.
         d_recurrent = () if d_recurrent is d_gates else d_recurrent
-        return ((d_h, *d_rest), sums), (d_gates, d_recurrent, d_query, d_context, d_scores)
+        return ((d_h, *d_rest), sums), (d_gates, d_recurrent, d_query, d_scores)
 
-    sums = attention.no_sums(weights.score_kernel, memory) if attention else ()
+    sums, gates_back, (d_states, d_contexts), d_readings = (), (), d_outputs, ()
+    if attention:
+        sums, gates_back = attention.no_sums(weights.score_kernel, memory), ops.transpose(memory.gates, (0, 2, 1))
+        d_readings = ops.einsum("tbnm,bsm->tbns", d_contexts, memory.values)
     d_state = tree.map_structure(ops.zeros_like, initial)
-    (d_initial, sums), d_rows = scan(run, (d_state, sums), xs, reverse=True)
+    (d_initial, sums), d_rows = scan(run, (d_state, sums), (d_states, d_readings, *rows), reverse=True)
 
-    d_gates, d_recurrent, d_queries, d_contexts, d_scores = stack(d_rows)
-    _, _, before, readings, _ = xs
+    d_gates, d_recurrent, d_queries, d_scores = stack(d_rows)
+    before, readings, _ = rows
     states = stack(before[0])
     d_state_kernel = linear_gradient(states, d_gates if isinstance(d_recurrent, tuple) else d_recurrent)
     if not attention:
@@ -175,8 +177,8 @@ def _unroll_gradient(
     d_score_kernel, d_keys, d_values = attention.finish(
         weights.score_kernel, memory, sums, readings.query, d_scores, d_values
     )
-    d_weights = Weights(d_state_kernel, linear_gradient(readings.context, d_gates), d_score_kernel)
-    return d_weights, Memory(d_keys, d_values, None), d_gates, d_queries, d_initial
+    d_memory = Memory(d_keys, d_values, ops.einsum("tbns,tbng->bsg", readings.weights, d_gates), None)
+    return Weights(d_state_kernel, d_score_kernel), d_memory, d_gates, d_queries, d_initial
 
 
 class PerGate(keras.initializers.Initializer):
@@ -238,13 +240,19 @@ class Recurrence(keras.layers.Layer):
             )
         self.built = True
 
+    def remember(self, values: Any, mask: Any) -> Memory | tuple[()]:
+        """What attention reads of a source: `values (batch, src_len, encoder_units)`, `mask (batch, src_len)`."""
+        if not self.attention:
+            return ()
+        return Memory(self.attention.keys(values), values, linear(values, self.context_kernel), mask)
+
     def call(self, inputs: Any, state: State, memory: Memory | tuple[()] = ()) -> tuple[State, Any]:
         """Runs over all steps.
 
         Args:
             inputs: `(steps, ..., inputs_units)`; with attention `(steps, batch, 1, inputs_units)`.
             state: The initial state, each part `(..., units)`.
-            memory: What attention reads.
+            memory: From `remember`.
 
         Returns:
             The states, each part `(steps, ..., units)`, and the contexts `(steps, batch, 1, encoder_units)` (an empty
@@ -257,16 +265,13 @@ class Recurrence(keras.layers.Layer):
 
         Returns:
             From inputs `(batch, n, inputs_units)`, n being the beam, the state, each part `(batch, n, units)`, and the
-            memory to the new state and the reading (an empty tuple without attention).
+            memory to the new state and the context `(batch, n, encoder_units)` (an empty tuple without attention).
         """
-        weights, project = self._weights(), self._project
-        if self.attention:
-            kernels = ops.concatenate([self.kernel, weights.context_kernel], axis=0)
-            weights, project = weights._replace(context_kernel=kernels), self._project_beside_context
+        weights = self._weights()
 
-        def run(inputs: Any, state: State, memory: Memory | tuple[()] = ()) -> tuple[State, Any]:
-            state, reading, _ = step(self.cell, self.attention, weights, memory, project(inputs), state)
-            return state, reading
+        def run(inputs: Any, state: State, memory: Any = ()) -> tuple[State, Any]:
+            state, reading, _ = step(self.cell, self.attention, weights, memory, self._project(inputs), state)
+            return state, ops.matmul(reading.weights, memory.values) if reading else ()
 
         return run
 
@@ -274,14 +279,10 @@ class Recurrence(keras.layers.Layer):
         gates = linear(inputs, self.kernel, self.bias)
         return Projected(gates, self.attention.ask(inputs) if self.attention else ())
 
-    def _project_beside_context(self, inputs: Any) -> Projected:
-        assert self.attention
-        return Projected(ops.convert_to_tensor(self.bias)[None, None], self.attention.ask(inputs), inputs)
-
     def _weights(self) -> Weights:
         state_kernel = ops.convert_to_tensor(self.recurrent_kernel)
         if not self.attention:
             return Weights(state_kernel)
         if self.attention.has_query_kernel:
             state_kernel = ops.concatenate([state_kernel, self.attention.query_kernel], axis=1)
-        return Weights(state_kernel, ops.convert_to_tensor(self.context_kernel), self.attention.scoring_kernel())
+        return Weights(state_kernel, self.attention.scoring_kernel())

@@ -10,17 +10,21 @@ LENGTHS = Lengths(pairs=10, source=2, target=3)
 # Multiplications and additions in pairs, worked out by hand, of one pair of 2 source and 3 target tokens.
 ENCODER = 2 * 2 * (2 * 8 + 2 * 8)  # two tokens, two directions; 2 -> 8 gates from the input and from the state
 KEYS = 2 * (4 * 5)
+VALUES_TO_GATES = 2 * (4 * 12)  # what each source token would add to the 12 gates
 BRIDGES = 2 * (4 * 3)
-DECODER = 3 * (2 * 12 + 4 * 12 + 3 * 12)  # embedding, context and state to 12 gates
+DECODER = 3 * (2 * 12 + 3 * 12)  # embedding and state to 12 gates
 QUERIES = 3 * ((3 + 2) * 5)  # the state and the embedding
 ENERGIES = 3 * 2 * 5
 CONTEXTS = 3 * 2 * 4
+CONTEXT_GATES = 3 * 2 * 12
 READOUT = 3 * ((3 + 4 + 2) * 2)
 LOGITS = 3 * (2 * 7)
 
 
 def test_forward_flops_are_those_worked_out_by_hand() -> None:
-    one_pair = ENCODER + KEYS + BRIDGES + DECODER + QUERIES + ENERGIES + CONTEXTS + READOUT + LOGITS
+    source = ENCODER + KEYS + VALUES_TO_GATES + BRIDGES
+    attention = QUERIES + ENERGIES + CONTEXTS + CONTEXT_GATES
+    one_pair = source + attention + DECODER + READOUT + LOGITS
     assert forward_flops(CONFIG, VOCAB_SIZE, LENGTHS) == 10 * 2 * one_pair
 
 

@@ -32,8 +32,9 @@ def check_unroll(name: str, kind: str) -> None:
     weights, memory = Weights(array(units, width)), ()
     if attends:
         state_kernel = array(units, width + (query if kind != "dot" else 0))
-        weights = Weights(state_kernel, array(values, width), array(queries) if additive else ())
-        memory = (array(source, batch, queries) if additive else (), array(batch, source, values))
+        weights = Weights(state_kernel, array(queries) if additive else ())
+        keys = array(source, batch, queries) if additive else ()
+        memory = (keys, array(batch, source, values), array(batch, source, width))
     projected = Projected(array(steps, *row, width), array(steps, *row, query) if attends else ())
     arguments = weights, memory, projected, tuple(array(*row, units) for _ in range(cell.state_parts))
     factors = [array(steps, *row, units) for _ in range(cell.state_parts)]
@@ -45,7 +46,7 @@ def check_unroll(name: str, kind: str) -> None:
             row = tree.map_structure(lambda part, t=t: part[t], projected)
             state, reading, _ = step(cell, attention, weights, memory, row, state)
             states.append(state)
-            contexts.append(reading.context if attends else ())
+            contexts.append(reading.weights @ memory.values if attends else ())
         return tuple(map(jnp.stack, zip(*states, strict=True))), jnp.stack(contexts) if attends else ()
 
     def gradient(run):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.attention import AdditiveAttention, DotAttention, Memory, make_attention, read, scores_gradient
+from models.attention import AdditiveAttention, DotAttention, Memory, make_attention, read, softmax_gradient
 
-BATCH, SOURCE, QUERY, UNITS, VALUES = 2, 5, 3, 4, 6
+BATCH, SOURCE, QUERY, UNITS, VALUES, GATES = 2, 5, 3, 4, 6, 7
 MASK = np.array([[True] * 5, [True, True, False, False, False]])
 KINDS = ("additive", "dot")
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -21,7 +21,7 @@ def arrays(kind, n):
 def parts(given):
     """The weights of the scores, the memory and the query, as tensors."""
     given = {name: tf.constant(array) for name, array in given.items()}
-    memory = Memory(given.get("keys", ()), given["values"], tf.constant(MASK))
+    memory = Memory(given.get("keys", ()), given["values"], tf.zeros((BATCH, SOURCE, GATES)), tf.constant(MASK))
     return given.get("score_kernel", ()), memory, given["query"]
 
 
@@ -48,8 +48,6 @@ def test_reading_is_the_definition(kind, n):
             weights = np.array(exponents) / sum(exponents)
             np.testing.assert_allclose(reading.query[b, k], query, rtol=1e-12)
             np.testing.assert_allclose(reading.weights[b, k].numpy()[real], weights, rtol=1e-12)
-            context = sum(weight * given["values"][b, s] for weight, s in zip(weights, real, strict=True))
-            np.testing.assert_allclose(reading.context[b, k], context, rtol=1e-12)
 
 
 @every_kind
@@ -60,26 +58,25 @@ def test_padding_has_weight_zero_whatever_it_holds(kind):
     given["values"][1, 2:] = -70
     if kind == "additive":
         given["keys"][2:, 1] = 50
-    np.testing.assert_array_equal(read_as(kind, given).context, reading.context)
+    np.testing.assert_array_equal(read_as(kind, given).weights, reading.weights)
 
 
 @every_kind
 def test_gradient_is_that_of_automatic_differentiation(kind):
     score_kernel, memory, query = parts(arrays(kind, 1))
     attention = make_attention(kind, UNITS, False)
-    d_context = tf.constant(np.random.default_rng(2).normal(size=(BATCH, 1, VALUES)))
+    d_weights = tf.constant(np.random.default_rng(2).normal(size=(BATCH, 1, SOURCE)))
     watched = [query, memory.values] + [score_kernel, memory.keys] * (kind == "additive")
     with tf.GradientTape() as tape:
         tape.watch(watched)
         reading = read(attention, score_kernel, memory, query)
-        loss = tf.reduce_sum(reading.context * d_context)
-    expected = tape.gradient(loss, watched)
-    d_scores = scores_gradient(memory, reading, d_context)
+        loss = tf.reduce_sum(reading.weights * d_weights)
+    expected = tape.gradient(loss, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    d_scores = softmax_gradient(reading.weights, d_weights)
     d_query, sums = attention.gradient(score_kernel, memory, query, d_scores)
     for zeros, summed in zip(attention.no_sums(score_kernel, memory), sums, strict=True):
         assert zeros.shape == summed.shape
-    d_values = tf.matmul(reading.weights, d_context, transpose_a=True)
-    rows = query[None], d_scores[None], d_values
+    rows = query[None], d_scores[None], tf.zeros_like(memory.values)
     d_score_kernel, d_keys, d_values = attention.finish(score_kernel, memory, sums, *rows)
     found = [d_query, d_values] + [d_score_kernel, d_keys] * (kind == "additive")
     for gradient, wanted in zip(found, expected, strict=True):
@@ -91,11 +88,10 @@ def test_keys_are_an_affine_map_of_the_values():
     attention.build(QUERY, VALUES)
     attention.key_bias.assign([1.0, 2.0, 3.0, 4.0])
     values = np.random.default_rng(3).normal(size=(BATCH, SOURCE, VALUES)).astype("float32")
-    memory = attention.remember(tf.constant(values), tf.constant(MASK))
+    keys = attention.keys(tf.constant(values))
     for b, s in np.ndindex(BATCH, SOURCE):
         expected = values[b, s] @ attention.key_kernel.numpy() + [1, 2, 3, 4]
-        np.testing.assert_allclose(memory.keys[s, b], expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(memory.values, values)
+        np.testing.assert_allclose(keys[s, b], expected, rtol=1e-4, atol=1e-5)
     assert attention.query_kernel.shape == (QUERY, UNITS) and attention.scoring_kernel().shape == (UNITS,)
 
 
@@ -103,20 +99,8 @@ def test_keys_are_an_affine_map_of_the_values():
 def test_the_keys_of_a_dot_product_are_the_values(general):
     attention = DotAttention(general)
     attention.build(QUERY, VALUES)
-    values = tf.zeros((BATCH, SOURCE, VALUES))
-    memory = attention.remember(values, tf.constant(MASK))
-    assert memory.keys == () and memory.values is values
+    assert attention.keys(tf.zeros((BATCH, SOURCE, VALUES))) == ()
     assert [tuple(weight.shape) for weight in attention.weights] == [(QUERY, VALUES)] * general
-
-
-@pytest.mark.parametrize("kind", ["additive", "dot", "general"])
-def test_the_memory_of_some_sentences(kind):
-    attention = make_attention(kind, UNITS, False)
-    attention.build(VALUES, VALUES)
-    values = tf.constant(np.random.default_rng(3).normal(size=(BATCH, SOURCE, VALUES)).astype("float32"))
-    some, alone = attention.remember(values, tf.constant(MASK)).take([1]), attention.remember(values[1:], MASK[1:])
-    for found, expected in zip(some, alone, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("kind", "width"), [("additive", UNITS), ("dot", VALUES), ("general", VALUES)])

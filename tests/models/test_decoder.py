@@ -112,7 +112,7 @@ def test_where_the_source_enters(make_model, make_batch):
             continue
         model = make_model(attention=attention, context=context)
         source, state = model.start(inputs[SOURCE_IDS])
-        assert len(source.memory) == (3 if attention == "additive" else 0)
+        assert len(source.memory) == (4 if attention == "additive" else 0)
         encoded = model.encoder(inputs[SOURCE_IDS])
         if attention == "none" and context != "initial":
             np.testing.assert_array_equal(source.summary, encoded.state[0])

@@ -41,9 +41,9 @@ def case(name, kind, asked):
     weights, memory = Weights(array(UNITS, width)), ()
     if attends:
         state_kernel = array(UNITS, width + (query if kind != "dot" else 0))
-        weights = Weights(state_kernel, array(values, width), array(QUERIES) if additive else ())
+        weights = Weights(state_kernel, array(QUERIES) if additive else ())
         keys = array(SOURCE, BATCH, QUERIES) if additive else ()
-        memory = Memory(keys, array(BATCH, SOURCE, values), tf.constant(MASK))
+        memory = Memory(keys, array(BATCH, SOURCE, values), array(BATCH, SOURCE, width), tf.constant(MASK))
     state = tuple(array(*row, UNITS) for _ in range(cell.state_parts))
     states = tuple(array(STEPS, *row, UNITS) for _ in range(cell.state_parts))
     factors = states, array(STEPS, *row, values) if attends else ()
@@ -61,7 +61,7 @@ def unroll_plainly(cell, attention, weights, memory, projected, state):
     for t in range(len(projected.gates)):
         state, reading, _ = step(cell, attention, weights, memory, at_step(projected, t), state)
         states.append(state)
-        contexts.append(reading.context if memory else ())
+        contexts.append(reading.weights @ memory.values if memory else ())
     return tuple(map(tf.stack, zip(*states, strict=True))), tf.stack(contexts) if memory else ()
 
 
@@ -81,7 +81,7 @@ def test_the_gradient_is_that_of_a_plain_loop_over_step(name, kind, asked):
     expected_outputs, expected = outputs_and_gradients(unroll_plainly, parts, arguments, factors)
     for found, wanted in zip(outputs, expected_outputs, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-10)
-    # State kernel and gates; context kernel and values; score kernel and keys; the parts of the state; the query.
+    # State kernel and gates; values and their gates; score kernel and keys; the parts of the state; the query.
     count = 2 + 2 * (kind != "none") + 2 * (kind == "additive") + CELLS[name].state_parts + (asked == BOTH)
     assert len(gradients) == count
     for found, wanted in zip(gradients, expected, strict=True):
@@ -114,7 +114,7 @@ def test_one_step_alone(name, kind, asked):
     for found, wanted in zip(states, expected, strict=True):
         np.testing.assert_allclose(found, wanted[None], rtol=1e-12)
     if memory:
-        np.testing.assert_allclose(contexts, reading.context[None], rtol=1e-12)
+        np.testing.assert_allclose(contexts, (reading.weights @ memory.values)[None], rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -141,15 +141,42 @@ def test_the_layer_runs_its_step(name, kind, asked):
     recurrence.build(4, values)
     draw = np.random.default_rng(2)
     inputs = draw.normal(size=(STEPS, BATCH, 1, 4)).astype("float32")
-    memory = attention.remember(draw.normal(size=(BATCH, SOURCE, values)).astype("float32"), MASK)
+    memory = recurrence.remember(tf.constant(draw.normal(size=(BATCH, SOURCE, values)), tf.float32), tf.constant(MASK))
     state = (tf.zeros((BATCH, 1, UNITS)),) * CELLS[name].state_parts
     states, contexts = recurrence(inputs, state, memory)
     run = recurrence.stepper()
     for t in range(STEPS):
-        state, reading = run(inputs[t], state, memory)
-        np.testing.assert_allclose(contexts[t], reading.context, atol=1e-5)
+        state, context = run(inputs[t], state, memory)
+        np.testing.assert_allclose(contexts[t], context, atol=1e-5)
         for part, wanted in zip(states, state, strict=True):
             np.testing.assert_allclose(part[t], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["additive", "dot", "general"])
+def test_the_memory_of_some_sentences(kind):
+    recurrence = Recurrence("lstm", UNITS, make_attention(kind, QUERIES, False))
+    recurrence.build(4, UNITS)
+    values = tf.constant(np.random.default_rng(3).normal(size=(BATCH, SOURCE, UNITS)).astype("float32"))
+    memory = recurrence.remember(values, tf.constant(MASK))
+    some, alone = memory.take([1]), recurrence.remember(values[1:], tf.constant(MASK[1:]))
+    for found, expected in zip(some, alone, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_context_enters_the_gates_through_its_kernel(name):
+    """The definition: the mean of the values, multiplied with the kernel, stands beside the input's product."""
+    recurrence = Recurrence(name, UNITS, make_attention("additive", QUERIES, False))
+    recurrence.build(4, VALUES)
+    draw = np.random.default_rng(4)
+    values, inputs = draw.normal(size=(BATCH, SOURCE, VALUES)), draw.normal(size=(1, BATCH, 1, 4))
+    state = tuple(draw.normal(size=(BATCH, 1, UNITS)) for _ in range(recurrence.cell.state_parts))
+    values, inputs, *state = (tf.constant(array, tf.float32) for array in (values, inputs, *state))
+    states, contexts = recurrence(inputs, tuple(state), recurrence.remember(values, tf.constant(MASK)))
+    gates = inputs[0] @ recurrence.kernel + recurrence.bias + contexts[0] @ recurrence.context_kernel
+    expected, _ = recurrence.cell.step(gates, state[0] @ recurrence.recurrent_kernel, tuple(state))
+    for found, wanted in zip(states, expected, strict=True):
+        np.testing.assert_allclose(found[0], wanted, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow
