@@ -112,10 +112,14 @@ def today() -> str:
 
 def machine() -> str:
     """The processor and its count of cores."""
-    names = [platform.processor() or platform.machine()]
-    if (info := Path("/proc/cpuinfo")).exists():
-        names += [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line[:10] == "model name"]
-    return f"{names[-1]}, {len(os.sched_getaffinity(0))} cores"
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = fields.get("model name") or platform.processor() or platform.machine()
+    if "cpu family" in fields:
+        # A virtual machine often calls several generations by one name.
+        name += f" (family {fields['cpu family']}, model {fields['model']})"
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"
 
 
 def append(row: Row, results: str | Path) -> None:
@@ -143,11 +147,11 @@ def record(rows: Iterable[Row], results: str | Path) -> None:
 
 
 def tables(rows: Iterable[Row]) -> str:
-    """Writes the newest row of each benchmark and peer as Markdown."""
-    newest = {(row.benchmark, row.peer): row for row in rows}
+    """Writes the newest row of each benchmark, peer and machine as Markdown."""
+    newest = {(row.benchmark, row.peer, row.machine): row for row in rows}
     parts = [_INTRODUCTION]
     for benchmark, title in TITLES.items():
-        found = [row for (name, _), row in newest.items() if name == benchmark]
+        found = [row for (name, *_), row in newest.items() if name == benchmark]
         if found:
             head = "| peer | ours | theirs | unit | ratio | share of the limit | commit | date | machine |"
             parts.append("\n".join([f"## {title}\n", head, "|---" * 9 + "|", *map(_table_line, found)]) + "\n")

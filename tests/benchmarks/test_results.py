@@ -68,12 +68,13 @@ def test_recording_prints_the_ratio(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert results.read(tmp_path / "results.jsonl") == [row()]
 
 
-def test_tables_show_the_newest_row_of_each_peer() -> None:
+def test_tables_show_the_newest_row_of_each_peer_on_each_machine() -> None:
     text = results.tables(
         [
             row(ours=1.0),
             row(benchmark="time-to-bleu", unit="minutes", limit_share=None, commit="f" * 40 + "-dirty"),
             row(peer="Keras"),
+            row(peer="Keras", machine="Another, 4 cores"),
             row(ours=12345.0, ratio=4.115),
         ]
     )
@@ -85,6 +86,7 @@ def test_tables_show_the_newest_row_of_each_peer() -> None:
         "| OpenNMT-py | 12,345 | 3,000 | tokens a second | 4.12 | 50% | `0123456789` | 2020-02-03"
         " | A processor, 2 cores |",
         "| Keras | 6,000 | 3,000 | tokens a second | 2.00 | 50% | `0123456789` | 2020-02-03 | A processor, 2 cores |",
+        "| Keras | 6,000 | 3,000 | tokens a second | 2.00 | 50% | `0123456789` | 2020-02-03 | Another, 4 cores |",
     ]
     assert "| 2.00 |  | `ffffffffff-dirty` |" in minutes
 
