@@ -89,7 +89,8 @@ def read_rates(rows: list[Row], scale: dict) -> Rates:
         )
     newest, points = trained[-1], scale["preprocess"]
     tokens = [point["x"] for point in points]
-    seconds, size = (fit(tokens, [point[name] for point in points]).slope for name in ("core_seconds", "bytes"))
+    lines = (fit(tokens, [point[name] for point in points]) for name in ("core_seconds", "bytes"))
+    seconds, size = (line.coefficients[1] for line in lines)
     return Rates(seconds, size, newest.ours, newest.machine, newest.benchmark == "gpu-train")
 
 
@@ -147,7 +148,7 @@ def describe(rates: Rates, assumed: Assumptions) -> str:
             f" {corpus.epochs:g} epochs; {corpus.pairs * corpus.tokens * rates.record / 1e9:,.0f} GB of records.\n\n"
             "| stage | hours | machines | dollars |\n|---|---|---|---|\n"
             + "".join(
-                f"| {stage.name} | {stage.hours:,.1f} | {stage.machines:,} | {stage.dollars:,.0f} |\n"
+                f"| {stage.name} | {stage.hours:,.1f} | {stage.machines:,} | {stage.dollars:,.2f} |\n"
                 for stage in plan(corpus, rates, assumed)
             )
         )

@@ -28,6 +28,8 @@ AXES = {
     "vocab_size": (2000, 4000, 8000, 16000, 32000),
     "layers": (1, 2, 3, 4),
 }
+# Attention looks at every pair of a source and a target token.
+DEGREES = {"length": 2}
 CORPORA = (20_000, 40_000, 80_000)
 
 _PREPROCESS_CURVES = {"seconds": "seconds", "core seconds": "core_seconds", "bytes": "bytes"}
@@ -36,24 +38,23 @@ _INTRODUCTION = """# How cost grows
 
 `make bench-scale` writes this page. A step of the `attention` recipe's model on random ids: 64 pairs of 16 and 16
 pieces, 8,000 ids, one layer of 512 units, one of these changed at a time. Memory is the process's peak above what it
-holds before the model is made. A fit is a line of least relative squares; its error is that of the point farthest from
-it.
+holds before the model is made. A fit is a line of least relative squares, of length a parabola; its error is that of
+the point farthest from it.
 """
 
 
-class Line(NamedTuple):
-    """`y = start + slope * x`, and the largest relative difference of a point from it."""
+class Fit(NamedTuple):
+    """`y = coefficients[0] + coefficients[1] x + ...`, and the largest relative difference of a point from it."""
 
-    start: float
-    slope: float
+    coefficients: tuple[float, ...]
     worst: float
 
 
-def fit(xs: Sequence[float], ys: Sequence[float]) -> Line:
-    """The line of least squares of relative differences, so that small points count as much as large ones."""
-    slope, start = np.polyfit(xs, ys, 1, w=1 / np.array(ys))
-    worst = max(abs(start + slope * x - y) / y for x, y in zip(xs, ys, strict=True))
-    return Line(float(start), float(slope), float(worst))
+def fit(xs: Sequence[float], ys: Sequence[float], degree: int = 1) -> Fit:
+    """The polynomial of least squares of relative differences, so that small points count as much as large ones."""
+    highest_first = np.polyfit(xs, ys, degree, w=1 / np.array(ys))
+    worst = np.max(np.abs(np.polyval(highest_first, xs) / ys - 1))
+    return Fit(tuple(highest_first[::-1].tolist()), float(worst))
 
 
 def bench_scale(places: Places, /, *, steps: int = 20, scale: str = SCALE, page: str = PAGE) -> None:
@@ -123,20 +124,22 @@ def describe(found: dict) -> str:
             "ms a step": [1e3 * point["step_seconds"] for point in points],
             "MB": [point["peak_bytes"] / 1e6 for point in points],
         }
-        parts.append(_table(axis, xs, curves))
+        parts.append(_table(axis, xs, curves, DEGREES.get(axis, 1)))
     points = found["preprocess"]
     curves = {unit: [point[name] for point in points] for unit, name in _PREPROCESS_CURVES.items()}
     parts.append(_table("preprocessed tokens", [point["x"] for point in points], curves))
     return "\n".join(parts)
 
 
-def _table(axis: str, xs: Sequence[float], curves: dict[str, list[float]]) -> str:
+def _table(axis: str, xs: Sequence[float], curves: dict[str, list[float]], degree: int = 1) -> str:
     head = f"| {axis} | " + " | ".join(f"{x:,}" for x in xs) + " | fit | error |"
     rows = [head, "|---" * (len(xs) + 3) + "|"]
     for unit, ys in curves.items():
-        line = fit(xs, ys)
+        found = fit(xs, ys, degree)
+        terms = zip(found.coefficients, ("", " x", " x²"), strict=False)
+        formula = " + ".join(f"{coefficient:.4g}{power}" for coefficient, power in terms)
         cells = " | ".join(f"{y:,.4g}" for y in ys)
-        rows.append(f"| {unit} | {cells} | {line.start:.4g} + {line.slope:.4g} x | {line.worst:.0%} |")
+        rows.append(f"| {unit} | {cells} | {formula} | {found.worst:.0%} |")
     return f"## {axis}\n\n" + "\n".join(rows) + "\n"
 
 
