@@ -137,7 +137,8 @@ def describe(rates: Rates, assumed: Assumptions) -> str:
     parts = [
         "# Plans for large corpora\n\n`make bench-plan` writes this page from the measured rates. Measured:"
         f" {rates.preprocess * 1e6:.1f} core seconds to preprocess a million tokens, {rates.record:.2f} bytes of"
-        f" records a token, {rates.train:,.0f} tokens a second of training on one device ({rates.device}).\n",
+        f" records a token, on the machine of [scale.md](scale.md); {rates.train:,.0f} tokens a second of training on"
+        f" one device ({rates.device}).\n",
         f"Assumed: {assumed.core_price:g} dollars a core hour, {assumed.gpu_price:g} a GPU hour, at most"
         f" {assumed.days:g} days a stage, machines of {assumed.cores} cores for preprocessing, and that a device keeps"
         f" {assumed.scaling:.0%} of its speed beside others. Change them by options.\n",

@@ -166,8 +166,8 @@ class Decoder(keras.layers.Layer):
             embedded = self.embedding(ids)
             inputs, context, new_state = self._inputs(embedded, source), (), []
             for recurrence, step, before in zip(self.recurrences, steps, state, strict=True):
-                after, read = step(inputs, before, source.memory if recurrence.attention else ())
-                context = read if recurrence.attention else context
+                after, attended = step(inputs, before, source.memory if recurrence.attention else ())
+                context = attended if recurrence.attention else context
                 new_state.append(after)
                 inputs = after[0]
             return linear(self._hidden(inputs, context, embedded, source), kernel, bias), tuple(new_state)

@@ -158,9 +158,26 @@ def test_the_memory_of_some_sentences(kind):
     recurrence.build(4, UNITS)
     values = tf.constant(np.random.default_rng(3).normal(size=(BATCH, SOURCE, UNITS)).astype("float32"))
     memory = recurrence.remember(values, tf.constant(MASK))
+    assert memory.values is values
     some, alone = memory.take([1]), recurrence.remember(values[1:], tf.constant(MASK[1:]))
     for found, expected in zip(some, alone, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["additive", "dot", "general"])
+def test_what_stands_in_padding_changes_neither_state_nor_context(kind):
+    recurrence = Recurrence("lstm", UNITS, make_attention(kind, QUERIES, False))
+    recurrence.build(4, UNITS)
+    draw = np.random.default_rng(5)
+    values, inputs = (draw.normal(size=size).astype("float32") for size in ((BATCH, SOURCE, UNITS), (2, BATCH, 1, 4)))
+    outputs = []
+    for padding in (0, -70):
+        values[~MASK] = padding
+        state = (tf.zeros((BATCH, 1, UNITS)),) * 2
+        memory = recurrence.remember(tf.constant(values), tf.constant(MASK))
+        outputs.append(tree.flatten(recurrence(inputs, state, memory)))
+    for found, wanted in zip(*outputs, strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize("name", CELLS)
