@@ -165,6 +165,8 @@ class DecodingConfig:
         lookahead: A sentence is done when no hypothesis could pass the best finished one by ending within so many
             steps. With a length penalty a longer one may pass later: a lookahead as large as the longest translation
             waits for it, and takes more time.
+        shortlist: Count of frequent target tokens to choose among, beside those that a source's own tokens bring; 0
+            chooses among all. A training learns what a token brings if its recipe has a shortlist.
         max_source_length: Longest source translated in one part, in pieces, END included; a longer text is divided.
         max_length_factor: A translation has at most factor * source pieces + offset pieces, END included.
         max_length_offset: See `max_length_factor`.
@@ -174,6 +176,7 @@ class DecodingConfig:
     beam_size: int = 5
     length_penalty: float = 1.0
     lookahead: int = 1
+    shortlist: int = 0
     max_source_length: int = 100
     max_length_factor: float = 2.0
     max_length_offset: int = 10
@@ -183,7 +186,7 @@ class DecodingConfig:
         for name in ("beam_size", "lookahead", "max_length_offset", "max_text_pieces"):
             _require(getattr(self, name) >= 1, f"decoding.{name}", "at least 1", getattr(self, name))
         _require(self.max_source_length >= 2, "decoding.max_source_length", "at least 2", self.max_source_length)
-        for name in ("length_penalty", "max_length_factor"):
+        for name in ("shortlist", "length_penalty", "max_length_factor"):
             _require(getattr(self, name) >= 0, f"decoding.{name}", "at least 0", getattr(self, name))
 
 

@@ -103,7 +103,7 @@ class Decoder(keras.layers.Layer):
             self.readout_bias = self.add_weight(name="readout_bias", shape=(size,), initializer="zeros")
             width = size
         if not self.tie_embeddings:
-            self.output_kernel = self.add_weight(name="output_kernel", shape=(width, self.embedding.vocab_size))
+            self.output_table = self.add_weight(name="output_table", shape=(self.embedding.vocab_size, width))
         self.output_bias = self.add_weight(name="output_bias", shape=(self.embedding.vocab_size,), initializer="zeros")
         self.built = True
 
@@ -151,15 +151,21 @@ class Decoder(keras.layers.Layer):
         hidden = self.dropout(self._hidden(inputs, contexts, embedded, source), training=training)
         return ops.transpose(hidden[:, :, 0], (1, 0, 2))
 
-    def stepper(self) -> Callable[[Any, Source, Any], tuple[Any, Any]]:
+    def stepper(self, choices: Any = None) -> Callable[[Any, Source, Any], tuple[Any, Any]]:
         """Makes the step of search, for which the weights are put together once.
+
+        Args:
+            choices: Ids of the tokens that may be chosen, `(choices,)`; by default the whole vocabulary.
 
         Returns:
             From the last token of each hypothesis `(batch, n)`, the source and the state of each layer, each part
-            `(batch, n, units)`, to logits `(batch, n, vocab)`, minus infinity for PAD and START, and the new state.
+            `(batch, n, units)`, to logits `(batch, n, choices)`, minus infinity for PAD and START, and the new state.
         """
-        kernel, bias = self.output_weights()
+        table, bias = self.output_weights()
         bias = bias + self._never_chosen
+        if choices is not None:
+            table, bias = take(table, choices), take(bias, choices)
+        kernel = ops.transpose(table)
         steps = [recurrence.stepper() for recurrence in self.recurrences]
 
         def run(ids: Any, source: Source, state: tuple[State, ...]) -> tuple[Any, tuple[State, ...]]:
@@ -175,9 +181,9 @@ class Decoder(keras.layers.Layer):
         return run
 
     def output_weights(self) -> tuple[Any, Any]:
-        """Kernel `(width, vocab)` and bias `(vocab,)` of the output layer."""
-        kernel = self.embedding.output_kernel() if self.tie_embeddings else ops.convert_to_tensor(self.output_kernel)
-        return kernel, ops.convert_to_tensor(self.output_bias)
+        """Table `(vocab, width)`, a row a token, and bias `(vocab,)` of the output layer."""
+        table = self.embedding.output_table() if self.tie_embeddings else ops.convert_to_tensor(self.output_table)
+        return table, ops.convert_to_tensor(self.output_bias)
 
     def _inputs(self, embedded: Any, source: Source) -> Any:
         """The lowest layer's inputs: embeddings `(..., batch, n, embedding_size)` and the summary, if any."""

@@ -1,9 +1,10 @@
 """Beam search: pure functions over a step function, in buffers of fixed size.
 
 A step function takes the last token of each hypothesis, `(batch, n)`, what it knows of each source, and the state, a
-structure of `(batch, n, ...)`; it returns logits `(batch, n, vocab)`, minus infinity for tokens never to be chosen, and
-the new state. Probabilities are those among the other tokens. Every hypothesis ends with END: at a sentence's limit END
-is the only choice, so a sentence's result does not depend on what else is in its batch.
+structure of `(batch, n, ...)`; it returns logits `(batch, n, vocab)`, or of the choices of a shortlist, minus infinity
+for tokens never to be chosen, and the new state. Probabilities are those among the other tokens. Every hypothesis ends
+with END: at a sentence's limit END is the only choice, so a sentence's result does not depend on what else is in its
+batch.
 """
 
 import math
@@ -15,6 +16,7 @@ from keras import ops, tree
 
 from models.config import DecodingConfig
 from models.loops import take, take_each, while_any
+from models.shortlist import GROUP_SIZE, Choices, Shortlist
 from pipeline.schema import END_ID, PAD_ID, START_ID
 
 StepFunction = Callable[[Any, Any, Any], tuple[Any, Any]]
@@ -39,6 +41,7 @@ class Beam(NamedTuple):
 
     Attributes:
         limits: Longest translation, END included, `(batch,)` int32.
+        barred: That of the choices, `(batch, choices)`; an empty tuple without a shortlist.
         last: The last token of each live hypothesis, `(batch, n)`.
         live: Those that go on; their scores are log-probabilities.
         finished: The best of those that have ended.
@@ -47,6 +50,7 @@ class Beam(NamedTuple):
     """
 
     limits: Any
+    barred: Any
     last: Any
     live: Hypotheses
     finished: Hypotheses
@@ -66,11 +70,17 @@ class Searchable(Protocol):
     def start(self, source_ids: Any) -> tuple[Any, Any]:
         """What is computed once a sentence, and the first state, each part `(batch, 1, ...)`."""
 
-    def stepper(self) -> StepFunction:
-        """The step function, with what all steps share computed once."""
+    def stepper(self, choices: Any = None) -> StepFunction:
+        """The step function, with what all steps share computed once, for some tokens `(choices,)` or all."""
 
 
-def search(model: Searchable, source_ids: Any, decoding: DecodingConfig, n_best: int = 1) -> Hypotheses:
+def search(
+    model: Searchable,
+    source_ids: Any,
+    decoding: DecodingConfig,
+    n_best: int = 1,
+    shortlist: Shortlist | None = None,
+) -> Hypotheses:
     """Translates a batch.
 
     Args:
@@ -78,6 +88,7 @@ def search(model: Searchable, source_ids: Any, decoding: DecodingConfig, n_best:
         source_ids: `(batch, src_len)`, PAD after END.
         decoding: The settings; a `beam_size` of 1 is greedy search.
         n_best: Translations returned a sentence, at most `decoding.beam_size`.
+        shortlist: Decides, with `decoding.shortlist`, among which tokens to choose; by default among all.
 
     Returns:
         The best `n_best` hypotheses.
@@ -88,7 +99,9 @@ def search(model: Searchable, source_ids: Any, decoding: DecodingConfig, n_best:
     limits = ops.where(lengths > 1, _limit(lengths, decoding), 1)
     max_length = _limit(ops.shape(source_ids)[1], decoding)
     settings = decoding.beam_size, decoding.length_penalty, decoding.lookahead, n_best
-    return beam_search(model.stepper(), source, state, limits, max_length, *settings)
+    choices = shortlist.choices(source_ids, decoding.shortlist, decoding.beam_size) if shortlist else None
+    stepper = model.stepper(choices.tokens) if choices else model.stepper()
+    return beam_search(stepper, source, state, limits, max_length, *settings, choices=choices)
 
 
 def _limit(source_length: Any, decoding: DecodingConfig) -> Any:
@@ -115,6 +128,7 @@ def beam_search(
     alpha: float,
     lookahead: int,
     n_best: int = 1,
+    choices: Choices | None = None,
 ) -> Hypotheses:
     """Keeps the `beam_size` likeliest hypotheses at every step; one that ends gives up its place for a step.
 
@@ -132,6 +146,7 @@ def beam_search(
         alpha: The length penalty's exponent.
         lookahead: At least 1.
         n_best: Hypotheses returned, at most `beam_size`.
+        choices: The tokens that the logits are of; by default the vocabulary.
 
     Returns:
         The best finished hypotheses.
@@ -139,10 +154,14 @@ def beam_search(
     limits = ops.minimum(limits, max_length)
     batch = ops.shape(limits)[0]
     positions = ops.arange(max_length, dtype="int32")
+    end = choices.end if choices else END_ID
 
     def extend(t: Any, beam: Beam) -> Beam:
         logits, state = step_fn(beam.last, beam.source, beam.state)
-        totals, parents, last = _likeliest(logits, beam.live.scores, beam_size, ops.equal(t + 1, beam.limits)[:, None])
+        logits = logits + beam.barred[:, None] if choices else logits
+        at_limit = ops.equal(t + 1, beam.limits)[:, None]
+        totals, parents, last = _likeliest(logits, beam.live.scores, beam_size, at_limit, end)
+        last = take(choices.tokens, last) if choices else last
         ids = ops.where(positions == t, last[..., None], take_each(beam.live.ids, parents))
         state = tree.map_structure(lambda part: take_each(part, parents), state)
 
@@ -154,7 +173,7 @@ def beam_search(
         longest = ops.minimum(t + 1 + lookahead, beam.limits)
         hopeful = highest / length_penalty(longest, alpha) > finished.scores[:, n_best - 1]
         totals = ops.where(ended | ~hopeful[:, None], IMPOSSIBLE, totals)
-        return Beam(beam.limits, last, Hypotheses(ids, totals), finished, state, beam.source)
+        return beam._replace(last=last, live=Hypotheses(ids, totals), finished=finished, state=state)
 
     def unfinished(beam: Beam) -> Any:
         return ops.any(_possible(beam.live.scores), axis=1)
@@ -165,33 +184,36 @@ def beam_search(
 
     last = ops.full((batch, 1), START_ID, dtype="int32")
     # A sentence has one hypothesis before the first step, and `beam_size` after it.
-    beam = extend(0, Beam(limits, last, empty(1, 0.0), empty(n_best, IMPOSSIBLE), state, source))
+    barred = choices.barred if choices else ()
+    beam = extend(0, Beam(limits, barred, last, empty(1, 0.0), empty(n_best, IMPOSSIBLE), state, source))
     # A product of one row alone rounds differently.
     least = 2 if beam_size == 1 else 1
     return while_any(unfinished, extend, 1, beam, Beam.take, lambda beam: beam.finished, least)
 
 
-def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any) -> tuple[Any, Any, Any]:
+def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any, end: int) -> tuple[Any, Any, Any]:
     """The likeliest `count` continuations of each sentence.
 
-    The vocabulary is seen in groups: only those of the `count` highest maxima can hold what is sought.
+    The choices are seen in groups: only those of the `count` highest maxima can hold what is sought.
 
     Args:
-        logits: `(batch, n, vocab)`.
+        logits: `(batch, n, choices)`; of choices whose number is known only at run time, a multiple of `GROUP_SIZE`
+            and at least `count` times as many.
         scores: Log-probabilities of the hypotheses, `(batch, n)`.
         count: How many.
         at_limit: Where END is the only choice, a bool that broadcasts to `(batch, n)`.
+        end: The place of END among the choices.
 
     Returns:
-        Their log-probabilities, the hypotheses they continue and their tokens, `(batch, count)`.
+        Their log-probabilities, the hypotheses they continue and their places among the choices, `(batch, count)`.
     """
-    hypotheses, vocab = logits.shape[1:]
-    size = _group_size(vocab)
-    groups = vocab // size
+    hypotheses, width = logits.shape[1:]
+    size = _group_size(width) if width else GROUP_SIZE
+    groups = (width or ops.shape(logits)[2]) // size
     probabilities = ops.softmax(ops.cast(logits, "float32"), axis=-1)
     maxima = ops.max(ops.reshape(probabilities, (-1, hypotheses, groups, size)), axis=-1)
     maxima = ops.reshape(ops.log(maxima) + scores[..., None], (-1, hypotheses * groups))
-    _, best = ops.top_k(maxima, min(count, hypotheses * groups))
+    _, best = ops.top_k(maxima, min(count, hypotheses * groups) if width else count)
     of_best = ops.log(take_each(ops.reshape(probabilities, (-1, hypotheses * groups, size)), best))
     of_best = of_best + take_each(scores, best // groups)[..., None]
     found = min(count, best.shape[1] * size)
@@ -200,12 +222,12 @@ def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any) -> tuple[Any
     parents, tokens = group // groups, group % groups * size + chosen % size
 
     # Never quite impossible, as a sentence at its limit has nothing else.
-    ends = scores + ops.log(ops.maximum(probabilities[..., END_ID], np.finfo("float32").tiny))
+    ends = scores + ops.log(ops.maximum(probabilities[..., end], np.finfo("float32").tiny))
     ranks = ops.arange(count, dtype="int32")
     return (
         ops.where(at_limit, _widen(ends, count, IMPOSSIBLE), _widen(totals, count, IMPOSSIBLE)),
         ops.where(at_limit, ops.minimum(ranks, hypotheses - 1), _widen(parents, count, 0)),
-        ops.where(at_limit, END_ID, _widen(tokens, count, PAD_ID)),
+        ops.where(at_limit, end, _widen(tokens, count, 0)),
     )
 
 
@@ -214,9 +236,9 @@ def _widen(x: Any, count: int, value: float) -> Any:
     return x if x.shape[1] == count else ops.pad(x, ((0, 0), (0, count - x.shape[1])), constant_values=value)
 
 
-def _group_size(vocab: int) -> int:
+def _group_size(width: int) -> int:
     """The greatest divisor up to the square root, so that groups are about as many as their members."""
-    return max(size for size in range(1, math.isqrt(vocab) + 1) if vocab % size == 0)
+    return max(size for size in range(1, math.isqrt(width) + 1) if width % size == 0)
 
 
 def _possible(scores: Any) -> Any:

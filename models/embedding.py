@@ -46,6 +46,6 @@ class Embedding(keras.layers.Layer):
         """Looks up `ids (...)`: `(..., units)`."""
         return with_gradient(_lookup)(self.table, ids) * GAIN
 
-    def output_kernel(self) -> Any:
-        """The embeddings as an output layer's kernel, `(units, vocab_size)`, of variance 1 / units."""
-        return ops.transpose(self.table) * (GAIN * self.units**-0.5)
+    def output_table(self) -> Any:
+        """The embeddings as an output layer's table, `(vocab_size, units)`, of variance 1 / units."""
+        return self.table * (GAIN * self.units**-0.5)

@@ -193,10 +193,11 @@ def linear(x: Any, kernel: Any, bias: Any = None) -> Any:
     flat = flat if bias is None else flat + bias
     if len(x.shape) == 2:
         return flat
+    shape = (*x.shape[:-1], kernel.shape[-1])
     # A shape with one unknown size is a constant, and takes no operation to find out.
-    leading = [-1 if size is None else size for size in x.shape[:-1]]
-    leading = ops.shape(x)[:-1] if leading.count(-1) > 1 else leading
-    return ops.reshape(flat, (*leading, kernel.shape[-1]))
+    if shape.count(None) > 1:
+        shape = (*ops.shape(x)[:-1], ops.shape(kernel)[-1])
+    return ops.reshape(flat, [-1 if size is None else size for size in shape])
 
 
 def linear_gradient(x: Any, d_outputs: Any) -> Any:

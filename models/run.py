@@ -11,10 +11,11 @@ from pipeline.files import write_beside
 
 if TYPE_CHECKING:
     from models.seq2seq import Seq2Seq
+    from models.shortlist import Shortlist
 
 CONFIG_FILE, MODEL_FILE = "config.json", "best.keras"
-SOURCE_SUBWORDS, TARGET_SUBWORDS = "source.spm", "target.spm"
-FORMAT = 2
+SOURCE_SUBWORDS, TARGET_SUBWORDS, SHORTLIST_FILE = "source.spm", "target.spm", "shortlist.npz"
+FORMAT = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,22 @@ class RunConfig:
         }
         recipe = Recipe(**{name: section(**fields["recipe"][name]) for name, section in sections.items()})
         return cls(**{**fields, "recipe": recipe})
+
+
+def load_shortlist(run: str | Path, decoding: DecodingConfig) -> "Shortlist | None":
+    """Loads the shortlist of a run, or None if the settings want none.
+
+    Raises:
+        UserError: It is missing.
+    """
+    if not decoding.shortlist:
+        return None
+    from models.shortlist import Shortlist
+
+    path = Path(run) / SHORTLIST_FILE
+    if not path.exists():
+        raise UserError(f"RUN: expected a shortlist in {path}, which is not there; train anew")
+    return Shortlist.read(path)
 
 
 def load_model(run: str | Path) -> "Seq2Seq":

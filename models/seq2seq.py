@@ -90,15 +90,16 @@ class Seq2Seq(keras.Model):
 
     def logits(self, hidden: Any) -> Any:
         """The logits `(..., target_vocab_size)` of what the output layer reads, `(..., width)`."""
-        return linear(hidden, *self.decoder.output_weights())
+        table, bias = self.decoder.output_weights()
+        return linear(hidden, ops.transpose(table), bias)
 
     def start(self, source_ids: Any, training: bool = False) -> tuple[Source, tuple[State, ...]]:
         """Encodes `source_ids (batch, src_len)`; returns what `Decoder.start` returns."""
         return self.decoder.start(self.encoder(source_ids, training=training))
 
-    def stepper(self) -> Callable[[Any, Source, Any], tuple[Any, Any]]:
+    def stepper(self, choices: Any = None) -> Callable[[Any, Source, Any], tuple[Any, Any]]:
         """Makes the step of search; see `Decoder.stepper`."""
-        return self.decoder.stepper()
+        return self.decoder.stepper(choices)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True

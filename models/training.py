@@ -24,9 +24,10 @@ from models.callbacks import (
 from models.config import BatchingConfig, DecodingConfig, Recipe, TrainingConfig
 from models.decoding import search
 from models.optimizer import Adam
-from models.run import CONFIG_FILE, SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig
+from models.run import CONFIG_FILE, SHORTLIST_FILE, SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, load_shortlist
 from models.seq2seq import Seq2Seq
-from pipeline.dataset import batches, count_batches
+from models.shortlist import learn
+from pipeline.dataset import batches, count_batches, pairs
 from pipeline.errors import UserError
 from pipeline.files import write_beside
 from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest
@@ -59,6 +60,11 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
         with write_beside(run / name) as path:
             path.write_bytes(tokenizer.model)
 
+    if recipe.decoding.shortlist and not (run / SHORTLIST_FILE).exists():
+        source, target = tokenizers
+        learned = learn(pairs(data, TRAIN), source.vocab_size, target.vocab_size, source.ids_in(target).numpy())
+        learned.write(run / SHORTLIST_FILE)
+
     keras.utils.set_random_seed(recipe.training.seed)
     model = build_model(recipe, manifest)
     model.compile(optimizer=build_optimizer(recipe.training, steps * recipe.training.epochs), jit_compile=_compiles())
@@ -73,7 +79,9 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
         epochs=recipe.training.epochs,
         steps_per_epoch=steps,
         validation_data=validation,
-        callbacks=_callbacks(recipe.training, run, progress, _scorer(model, recipe.decoding, validation, run)),
+        callbacks=_callbacks(
+            recipe.training, run, progress, _scorer(Searcher(model, run, recipe.decoding), validation, run)
+        ),
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
     )
@@ -166,23 +174,24 @@ def _callbacks(
     ]
 
 
-class GreedySearcher(keras.Model):
-    """Greedy search as a model, so that Keras compiles it on any backend."""
+class Searcher(keras.Model):
+    """Search as a model, so that Keras compiles it on any backend."""
 
-    def __init__(self, model: Seq2Seq, decoding: DecodingConfig):
+    def __init__(self, model: Seq2Seq, run: Path, decoding: DecodingConfig):
         super().__init__()
-        self.model, self.decoding = model, dataclasses.replace(decoding, beam_size=1)
+        self.model, shortlist = model, load_shortlist(run, decoding)
+        self.search = lambda source_ids: search(model, source_ids, decoding, shortlist=shortlist)
         self.jit_compile = _compiles()
         self.built = True
 
     def call(self, source_ids: Any) -> Any:
         """Ids `(batch, max_length)` for `source_ids (batch, src_len)`."""
-        return search(self.model, source_ids, self.decoding).ids[:, 0]
+        return self.search(source_ids).ids[:, 0]
 
 
-def _scorer(model: Seq2Seq, decoding: DecodingConfig, validation: tf.data.Dataset, run: Path) -> Callable[[], float]:
-    """BLEU of greedy translations of the validation pairs against their targets, as text."""
-    tokenizer, searcher = Tokenizer.read(run / TARGET_SUBWORDS), GreedySearcher(model, decoding)
+def _scorer(searcher: Searcher, validation: tf.data.Dataset, run: Path) -> Callable[[], float]:
+    """BLEU of the translations of the validation pairs against their targets, as text."""
+    tokenizer = Tokenizer.read(run / TARGET_SUBWORDS)
 
     def to_text(ids: Any) -> list[str]:
         return [line.decode() for line in tokenizer.detokenize(tf.RaggedTensor.from_tensor(ids)).numpy()]

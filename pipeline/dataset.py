@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from pipeline import records
 from pipeline.batching import Unit, divide
 from pipeline.errors import UserError
 from pipeline.schema import DECODER_INPUT_IDS, MANIFEST_FILE, SOURCE_IDS, START_ID, Manifest
+
+_PAIRS_AT_ONCE = 4096
 
 
 def batches(
@@ -79,6 +82,19 @@ def batches(
         .map(_features, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+def pairs(data: str | Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The source and target ids of each pair of a split, END included, in the order of the files.
+
+    Raises:
+        UserError: As `batches`.
+    """
+    for serialized in tf.data.TFRecordDataset(_checked_shards(data, split)).batch(_PAIRS_AT_ONCE):
+        source, target = (
+            np.split(ids.values.numpy(), ids.row_splits.numpy()[1:-1]) for ids in records.parse(serialized)
+        )
+        yield from zip(source, target, strict=True)
 
 
 def _lengths(pool: tf.Tensor) -> tf.Tensor:

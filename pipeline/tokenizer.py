@@ -170,5 +170,11 @@ class Tokenizer(tf.Module):
 
     def word_starts(self) -> tf.Tensor:
         """Which ids begin a word, `(vocab_size,)` bool: those whose piece begins with U+2581."""
-        pieces = self._pieces.id_to_string(tf.range(self.vocab_size))
-        return tf.strings.regex_full_match(pieces, "\u2581.*")
+        return tf.strings.regex_full_match(self._spelt(), "\u2581.*")
+
+    def ids_in(self, other: "Tokenizer") -> tf.Tensor:
+        """The id that another tokenizer has for each piece, UNK where it has none, `(vocab_size,)` int32."""
+        return other._pieces.string_to_id(self._spelt())
+
+    def _spelt(self) -> tf.Tensor:
+        return self._pieces.id_to_string(tf.range(self.vocab_size))

@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from models.config import DecodingConfig
 from models.decoding import search
-from models.run import SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, load_model
+from models.run import SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, load_model, load_shortlist
 from models.seq2seq import Seq2Seq
+from models.shortlist import Shortlist
 from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer
 from serving.segments import divide, join
@@ -28,15 +29,24 @@ class Translator(tf.Module):
         source: Its source subwords.
         target: Its target subwords.
         decoding: How to search.
+        shortlist: The tokens to choose among; by default all.
     """
 
-    def __init__(self, model: Seq2Seq, source: Tokenizer, target: Tokenizer, decoding: DecodingConfig):
+    def __init__(
+        self,
+        model: Seq2Seq,
+        source: Tokenizer,
+        target: Tokenizer,
+        decoding: DecodingConfig,
+        shortlist: Shortlist | None = None,
+    ):
         super().__init__(name="translator")
         self.source, self.decoding = source, decoding
         self.target = source if target.fingerprint == source.fingerprint else target
         # The Keras model itself must not be tracked: TF Serving's session would not find its variables.
         self._weights = [variable.value for variable in model.trainable_variables]
-        self._search = lambda ids, n_best: search(model, ids, decoding, n_best)
+        shortlist = Shortlist(*map(tf.constant, shortlist)) if shortlist else None
+        self._search = lambda ids, n_best: search(model, ids, decoding, n_best, shortlist)
         self._word_starts = tf.constant(source.word_starts().numpy())
 
     @classmethod
@@ -56,7 +66,7 @@ class Translator(tf.Module):
             decoding = dataclasses.replace(decoding, beam_size=beam_size)
         source = Tokenizer.read(Path(run) / SOURCE_SUBWORDS, config.source_fingerprint)
         target = Tokenizer.read(Path(run) / TARGET_SUBWORDS, config.target_fingerprint)
-        return cls(load_model(run), source, target, decoding)
+        return cls(load_model(run), source, target, decoding, load_shortlist(run, decoding))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
     def translate(self, text: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -15,6 +15,7 @@ from models.config import DecodingConfig
 from models.decoding import search
 from models.recurrence import Projected, Weights, step, unroll
 from models.seq2seq import Seq2Seq
+from models.shortlist import Shortlist
 
 
 def check_unroll(name: str, kind: str) -> None:
@@ -84,8 +85,10 @@ def check_model(number: int, arrays) -> None:
 
     loss, gradients = loss_and_gradients([variable.value for variable in model.trainable_variables])
     np.testing.assert_allclose(loss, arrays[f"{number}/loss"], rtol=1e-5)
-    found = search(model, inputs["source_ids"], DecodingConfig(beam_size=3, max_length_offset=5), n_best=2)
-    np.testing.assert_array_equal(found.ids, arrays[f"{number}/ids"])
+    decoding = DecodingConfig(beam_size=3, max_length_offset=5, shortlist=2)
+    lists = None, Shortlist(arrays["translations"], arrays["frequent"])
+    found = [search(model, inputs["source_ids"], decoding, 2, shortlist).ids for shortlist in lists]
+    np.testing.assert_array_equal(found, arrays[f"{number}/ids"])
     model.compile(optimizer=keras.optimizers.SGD(1.0, global_clipnorm=0.1))
     model.train_on_batch(inputs, targets)
     for at, (gradient, variable) in enumerate(zip(gradients, model.trainable_variables, strict=True)):

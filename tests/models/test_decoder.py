@@ -53,6 +53,17 @@ def step_logits(model, inputs):
     return np.concatenate(logits, axis=1)
 
 
+@pytest.mark.parametrize("settings", [{}, {"tie_embeddings": True}], ids=name)
+def test_the_logits_of_choices_are_those_of_all(make_model, make_batch, settings):
+    model, choices = make_model(**settings), np.array([3, 7, 5, 0])
+    inputs, _ = make_batch([5, 2], [1, 1])
+    source, state = model.start(inputs[SOURCE_IDS])
+    ids = np.array([[4, 5], [6, 7]])
+    of_all, of_choices = model.stepper()(ids, source, state)[0], model.stepper(choices)(ids, source, state)[0]
+    assert of_choices.shape == (2, 2, 4)
+    np.testing.assert_allclose(of_choices, of_all.numpy()[..., choices], rtol=1e-5)
+
+
 def without_never_chosen(logits):
     return np.delete(logits, [PAD_ID, START_ID], axis=-1)
 
@@ -135,10 +146,10 @@ def test_each_layer_starts_from_its_own_part_of_the_bridge(make_model, make_batc
     np.testing.assert_allclose(np.concatenate([first, second], axis=-1)[:, 0], both, atol=1e-6)
 
 
-def test_a_tied_model_has_no_output_kernel(make_model):
+def test_a_tied_model_has_no_output_table(make_model):
     untied, tied = make_model(), make_model(tie_embeddings=True)
     assert untied.count_params() - tied.count_params() == 4 * 11
-    assert not hasattr(tied.decoder, "output_kernel")
+    assert not hasattr(tied.decoder, "output_table")
 
 
 def test_tied_logits_are_products_with_the_embeddings(make_model, make_batch):

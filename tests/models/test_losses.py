@@ -8,7 +8,7 @@ PROBABILITIES = [0.1, 0.2, 0.3, 0.4]
 
 
 def of_logits(logits, target_ids, label_smoothing):
-    """The loss of given logits: the kernel is the identity, and the bias puts back what was taken away."""
+    """The loss of given logits: the table is the identity, and the bias puts back what was taken away."""
     vocab = np.shape(logits)[-1]
     shift = np.arange(vocab, dtype="float32")
     hidden = tf.constant(np.array(logits, "float32") - shift)
@@ -37,7 +37,7 @@ def test_gradient_is_that_of_the_plain_definition(label_smoothing, dtype, tolera
     draw = np.random.default_rng(1)
     ids = np.array([[0, 4, 1], [2, 2, 3]])
     weights = draw.normal(size=(2, 3)).astype("float32")
-    rounded = [tf.cast(tf.constant(draw.normal(size=shape), "float32"), dtype) for shape in ((2, 3, 4), (4, 5), (5,))]
+    rounded = [tf.cast(tf.constant(draw.normal(size=shape), "float32"), dtype) for shape in ((2, 3, 4), (5, 4), (5,))]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(rounded)
         own = token_cross_entropy(*rounded, ids, label_smoothing)
@@ -45,9 +45,9 @@ def test_gradient_is_that_of_the_plain_definition(label_smoothing, dtype, tolera
     exact = [tf.cast(part, "float64") for part in rounded]
     with tf.GradientTape() as plain_tape:
         plain_tape.watch(exact)
-        hidden, kernel, bias = exact
+        hidden, table, bias = exact
         truth = tf.one_hot(ids, 5, dtype=tf.float64) * (1 - label_smoothing) + label_smoothing / 5
-        plain = -tf.reduce_sum(truth * tf.nn.log_softmax(hidden @ kernel + bias), axis=-1)
+        plain = -tf.reduce_sum(truth * tf.nn.log_softmax(hidden @ tf.transpose(table) + bias), axis=-1)
         plain_sum = tf.reduce_sum(plain * weights)
     assert own.dtype == tf.float32
     np.testing.assert_allclose(own, plain, rtol=tolerance, atol=tolerance)

@@ -16,6 +16,8 @@ from models.cells import CELLS
 from models.config import DecodingConfig
 from models.decoding import search
 from models.recurrence import Projected, Recurrence, Weights, step, unroll
+from models.shortlist import Shortlist
+from pipeline.schema import END_ID
 
 STEPS, BATCH, UNITS, SOURCE, VALUES, QUERIES = 4, 2, 3, 5, 6, 7
 MASK = np.array([[True] * 5, [True, True, False, False, False]])
@@ -200,7 +202,11 @@ def test_a_context_enters_the_gates_through_its_kernel(name):
 def test_jax_agrees(make_model, make_batch, tmp_path):
     """The same loss, gradients, translations and clipped step on both backends; JAX's gradient of a plain loop."""
     inputs, targets = make_batch([5, 2], [3, 4])
-    arrays = {**inputs, "targets": targets}
+    # Each source token brings the target token of half its number.
+    shortlist = Shortlist(
+        np.maximum(np.arange(13, dtype="int32")[:, None] // 2, END_ID), np.arange(3, 11, dtype="int32")
+    )
+    arrays = {**inputs, "targets": targets, **shortlist._asdict()}
     program = Path(__file__).with_name("jax_agrees.py")
     for number, settings in enumerate(
         [
@@ -213,13 +219,14 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
         weights = [variable.numpy() for variable in model.trainable_variables]
         with tf.GradientTape() as tape:
             loss = model.compute_loss(inputs, targets, model(inputs, training=True))
-        ids = search(model, inputs["source_ids"], DecodingConfig(beam_size=3, max_length_offset=5), n_best=2).ids
+        decoding = DecodingConfig(beam_size=3, max_length_offset=5, shortlist=2)
+        found = [search(model, inputs["source_ids"], decoding, 2, tokens) for tokens in (None, shortlist)]
         gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
         model.compile(optimizer=keras.optimizers.SGD(1.0, global_clipnorm=0.1), run_eagerly=True)
         model.train_on_batch(inputs, targets)
         stepped = [variable.numpy() for variable in model.trainable_variables]
         arrays |= {f"{number}/config": json.dumps(model.get_config()), f"{number}/loss": loss.numpy()}
-        arrays |= {f"{number}/ids": ids.numpy()}
+        arrays |= {f"{number}/ids": np.stack([hypotheses.ids for hypotheses in found])}
         for kind, values in (("weight", weights), ("gradient", gradients), ("stepped", stepped)):
             arrays |= {f"{number}/{kind}/{at}": np.asarray(value) for at, value in enumerate(values)}
     np.savez(tmp_path / "tensorflow.npz", **arrays)
