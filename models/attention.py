@@ -143,6 +143,17 @@ def softmax_gradient(weights: Any, d_weights: Any) -> Any:
     return weights * (d_weights - ops.sum(weights * d_weights, axis=-1, keepdims=True))
 
 
+def mixture_gradient(weights: Any, d_mixtures: Any) -> Any:
+    """Gradient of the rows `(batch, src_len, units)` of which each step took the mean by its weights.
+
+    Args:
+        weights: Of all steps, `(steps, batch, 1, src_len)`.
+        d_mixtures: Gradient of the means, `(steps, batch, 1, units)`.
+    """
+    # As an `einsum` this takes TensorFlow five times as long.
+    return ops.matmul(ops.transpose(weights[:, :, 0], (1, 2, 0)), ops.transpose(d_mixtures[:, :, 0], (1, 0, 2)))
+
+
 @keras.saving.register_keras_serializable(package="keras_nmt")
 class AdditiveAttention(Attention):
     """scores = v tanh(W s + U h) (Bahdanau 2015, section A.1.2).
@@ -249,7 +260,7 @@ class DotAttention(Attention):
         self, score_kernel: Any, memory: Memory, sums: tuple[Any, ...], queries: Any, d_scores: Any, d_values: Any
     ) -> tuple[Any, Any, Any]:
         """See `Attention`."""
-        return (), (), d_values + ops.einsum("tbns,tbnm->bsm", d_scores, queries)
+        return (), (), d_values + mixture_gradient(d_scores, queries)
 
 
 def make_attention(kind: str, units: int, asks_with_input: bool) -> Attention | None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
-from models.attention import Attention, Memory, Reading, read, softmax_gradient
+from models.attention import Attention, Memory, Reading, mixture_gradient, read, softmax_gradient
 from models.cells import CELLS, Cell, State
 from models.loops import linear, linear_gradient, scan, stack, with_gradient
 
@@ -144,7 +144,7 @@ def _unroll_gradient(
         d_gates, d_recurrent, (d_h, *d_rest) = cell.gradient(kept, before, d_state)
         d_query, d_scores, d_products = (), (), d_recurrent
         if attention:
-            d_reading = d_readings + ops.matmul(d_gates, gates_back)
+            d_reading = d_readings + ops.matmul(d_gates, ops.swapaxes(memory.gates, 1, 2))
             d_scores = softmax_gradient(reading.weights, d_reading)
             d_query, d_sums = attention.gradient(weights.score_kernel, memory, reading.query, d_scores)
             sums = tuple(map(ops.add, sums, d_sums))
@@ -157,9 +157,9 @@ def _unroll_gradient(
         d_recurrent = () if d_recurrent is d_gates else d_recurrent
         return ((d_h, *d_rest), sums), (d_gates, d_recurrent, d_query, d_scores)
 
-    sums, gates_back, (d_states, d_contexts), d_readings = (), (), d_outputs, ()
+    sums, (d_states, d_contexts), d_readings = (), d_outputs, ()
     if attention:
-        sums, gates_back = attention.no_sums(weights.score_kernel, memory), ops.transpose(memory.gates, (0, 2, 1))
+        sums = attention.no_sums(weights.score_kernel, memory)
         d_readings = ops.einsum("tbnm,bsm->tbns", d_contexts, memory.values)
     d_state = tree.map_structure(ops.zeros_like, initial)
     (d_initial, sums), d_rows = scan(run, (d_state, sums), (d_states, d_readings, *rows), reverse=True)
@@ -173,11 +173,11 @@ def _unroll_gradient(
     readings = stack(readings)
     if attention.has_query_kernel:
         d_state_kernel = ops.concatenate([d_state_kernel, linear_gradient(states, d_queries)], axis=1)
-    d_values = ops.einsum("tbns,tbnm->bsm", readings.weights, d_contexts)
+    d_values = mixture_gradient(readings.weights, d_contexts)
     d_score_kernel, d_keys, d_values = attention.finish(
         weights.score_kernel, memory, sums, readings.query, d_scores, d_values
     )
-    d_memory = Memory(d_keys, d_values, ops.einsum("tbns,tbng->bsg", readings.weights, d_gates), None)
+    d_memory = Memory(d_keys, d_values, mixture_gradient(readings.weights, d_gates), None)
     return Weights(d_state_kernel, d_score_kernel), d_memory, d_gates, d_queries, d_initial
 
 
