@@ -74,15 +74,11 @@ def _preprocess(places: Places) -> None:
 
 def _write_training_pieces(places: Places, folder: Path) -> None:
     """Writes the pairs of the data set, and the vocabulary: every piece that they hold, the most frequent first."""
-    import tensorflow as tf
+    from pipeline.dataset import pairs
 
-    from pipeline import records
-
-    shards = [str(places.data / shard.file) for shard in Manifest.read_from(places.data).splits[TRAIN].shards]
     counts: collections.Counter[int] = collections.Counter()
-    for side, language in enumerate((SOURCE, TARGET)):
-        batches = tf.data.TFRecordDataset(shards).batch(4096)
-        ids = [row for serialized in batches for row in records.parse(serialized)[side].to_list()]
+    for ids, language in zip(zip(*pairs(places.data, TRAIN), strict=True), (SOURCE, TARGET), strict=True):
+        ids = [row.tolist() for row in ids]
         _write_pieces(folder / f"train.{language}", ids, subwords(places))
         counts.update(piece for row in ids for piece in row if piece != END_ID)
     pieces = subwords(places).id_to_piece([piece for piece, _ in counts.most_common()])

@@ -12,17 +12,14 @@ from pipeline.errors import UserError
 def bench_time_to_bleu(places: Places, /) -> None:
     """Compares the minutes to OpenNMT-py's last validation BLEU with its own.
 
-    Ours are counted, validation included, until the end of the first epoch whose validation BLEU is as high with greedy
-    search, or until the end of training, if the model that is kept is as good with a beam of 5. Theirs are counted
-    without validation, with a beam of 5.
+    Ours are counted, validation included, until the end of the first epoch whose validation BLEU is as high. Theirs are
+    counted without validation.
     """
     ours, theirs = Curve.read_from(places, OURS), Curve.read_from(places, THEIRS)
     goal = theirs.points[-1]
-    kept = Point(ours.points[-1].minutes, ours.final_beam_bleu)
-    reached = first_reaching([*ours.points, kept], goal.val_bleu)
-    print(f"{THEIRS}: validation BLEU {goal.val_bleu:.1f} ({theirs.search}) after {goal.minutes:.1f} minutes")
-    search = "a beam of 5" if reached is kept else ours.search
-    print(f"ours: validation BLEU {reached.val_bleu:.1f} ({search}) after {reached.minutes:.1f} minutes")
+    reached = first_reaching(ours.points, goal.val_bleu)
+    for side, point in ((THEIRS, goal), (OURS, reached)):
+        print(f"{side}: validation BLEU {point.val_bleu:.1f} after {point.minutes:.1f} minutes")
     record([Row.compare("time-to-bleu", THEIRS, reached.minutes, goal.minutes, "minutes")], places.results)
 
 

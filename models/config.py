@@ -64,7 +64,8 @@ class ModelConfig:
             (Sutskever 2014), at `every-step`, or `both` (Cho 2014). With attention the initial state is always used.
         readout: `linear` (state and context straight to the vocabulary) or `deep` (Pascanu 2014: one tanh layer of
             `embedding_size` over state, context and previous target embedding).
-        tie_embeddings: Use the target embedding as the output layer's kernel too (Press and Wolf 2017); needs `deep`.
+        tie_embeddings: `two-way`: the target embedding is the output layer's table too; `three-way`: and the source
+            embedding, for joint subwords (Press and Wolf 2017). Both need `deep`.
         forget_bias: Initial bias of the LSTM's forget gate (Gers 1999).
         dropout: Share of units dropped of embeddings, between layers and before the output layer (Zaremba 2014).
     """
@@ -81,7 +82,7 @@ class ModelConfig:
     attention_query: Literal["state", "state-and-input"] = "state-and-input"
     context: Literal["initial", "every-step", "both"] = "initial"
     readout: Literal["linear", "deep"] = "deep"
-    tie_embeddings: bool = False
+    tie_embeddings: Literal["none", "two-way", "three-way"] = "none"
     forget_bias: float = 1.0
     dropout: float = 0.2
 
@@ -92,6 +93,7 @@ class ModelConfig:
         _require_choice("model.attention_query", self.attention_query, "state", "state-and-input")
         _require_choice("model.context", self.context, "initial", "every-step", "both")
         _require_choice("model.readout", self.readout, "linear", "deep")
+        _require_choice("model.tie_embeddings", self.tie_embeddings, "none", "two-way", "three-way")
         sizes = (
             "encoder_units",
             "encoder_layers",
@@ -105,8 +107,8 @@ class ModelConfig:
         halves = self.encoder == "unidirectional" or self.encoder_units % 2 == 0
         _require(halves, "model.encoder_units", "an even number for two directions", self.encoder_units)
         _require(0 <= self.dropout < 1, "model.dropout", "at least 0 and below 1", self.dropout)
-        tied = not self.tie_embeddings or self.readout == "deep"
-        _require(tied, "model.tie_embeddings", "false, or model.readout: deep", self.tie_embeddings)
+        tied = self.tie_embeddings == "none" or self.readout == "deep"
+        _require(tied, "model.tie_embeddings", "none, or model.readout: deep", self.tie_embeddings)
         dot = self.attention != "dot" or self.encoder_units == self.decoder_units
         width = f"{self.encoder_units}, as model.encoder_units, for model.attention: dot (general takes any)"
         _require(dot, "model.decoder_units", width, self.decoder_units)

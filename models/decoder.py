@@ -40,8 +40,7 @@ class Decoder(keras.layers.Layer):
     """Recurrent layers over the target; the lowest reads the source (Bahdanau 2015, section A.2.2).
 
     Args:
-        vocab_size: Count of target ids.
-        embedding_size: Width of the target embeddings.
+        embedding: That of the target ids.
         cell: `simple`, `lstm` or `gru`.
         units: Width of the state.
         layers: Depth.
@@ -50,15 +49,14 @@ class Decoder(keras.layers.Layer):
         attention_query: `state` or `state-and-input`.
         context: Without attention, where the encoder's last state enters: `initial`, `every-step` or `both`.
         readout: `linear` or `deep`.
-        tie_embeddings: Whether the embedding is the output layer's kernel too.
+        tie_embeddings: Whether the embedding is the output layer's table too.
         forget_bias: Initial bias of the LSTM's forget gate.
         dropout: Share of units dropped of embeddings, between layers and before the output layer.
     """
 
     def __init__(
         self,
-        vocab_size: int,
-        embedding_size: int,
+        embedding: Embedding,
         cell: str,
         units: int,
         layers: int,
@@ -74,19 +72,19 @@ class Decoder(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.units, self.context, self.readout, self.tie_embeddings = units, context, readout, tie_embeddings
-        self.embedding = Embedding(vocab_size, embedding_size, name="embedding")
+        self.embedding = embedding
         self.attention = make_attention(attention, attention_units, attention_query == "state-and-input")
         self.recurrences = [
             Recurrence(cell, units, None if depth else self.attention, forget_bias, name=f"layer_{depth}")
             for depth in range(layers)
         ]
         self.dropout = keras.layers.Dropout(dropout)
-        self._never_chosen = np.zeros(vocab_size, "float32")
+        self._never_chosen = np.zeros(embedding.vocab_size, "float32")
         self._never_chosen[[PAD_ID, START_ID]] = -np.inf
 
     def build(self, encoder_units: int) -> None:
         """Makes the weights for a source of `encoder_units`."""
-        self.embedding.build()
+        self.embedding.build_once()
         context_units = encoder_units if self.attention or self.context != "initial" else 0
         width = self.embedding.units + (0 if self.attention else context_units)
         for recurrence in self.recurrences:

@@ -42,6 +42,11 @@ class Embedding(keras.layers.Layer):
         self.table = self.add_weight(name="table", shape=(self.vocab_size, self.units), initializer=initializer)
         self.built = True
 
+    def build_once(self) -> None:
+        """Makes the table, unless another layer that shares it has."""
+        if not self.built:
+            self.build()
+
     def call(self, ids: Any) -> Any:
         """Looks up `ids (...)`: `(..., units)`."""
         return with_gradient(_lookup)(self.table, ids) * GAIN

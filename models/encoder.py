@@ -41,8 +41,7 @@ class Encoder(keras.layers.Layer):
     so that padding comes last for both and no result depends on it.
 
     Args:
-        vocab_size: Count of source ids.
-        embedding_size: Width of the source embeddings.
+        embedding: That of the source ids.
         cell: `simple`, `lstm` or `gru`.
         units: Width of the output, all directions together.
         layers: Depth.
@@ -53,8 +52,7 @@ class Encoder(keras.layers.Layer):
 
     def __init__(
         self,
-        vocab_size: int,
-        embedding_size: int,
+        embedding: Embedding,
         cell: str,
         units: int,
         layers: int,
@@ -64,8 +62,7 @@ class Encoder(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.units = units
-        self.embedding = Embedding(vocab_size, embedding_size, name="embedding")
+        self.units, self.embedding = units, embedding
         directions = ("forward", "backward") if bidirectional else ("forward",)
         self.layers_by_depth = [
             [
@@ -78,7 +75,7 @@ class Encoder(keras.layers.Layer):
 
     def build(self, ids_shape: Any = None) -> None:
         """Makes the weights."""
-        self.embedding.build()
+        self.embedding.build_once()
         width = self.embedding.units
         for directions in self.layers_by_depth:
             for recurrence in directions:

@@ -10,6 +10,7 @@ from keras import ops
 from models.cells import State
 from models.config import ModelConfig
 from models.decoder import Decoder, Source
+from models.embedding import Embedding
 from models.encoder import Encoder
 from models.loops import linear
 from models.losses import real_tokens, token_cross_entropy
@@ -39,9 +40,11 @@ class Seq2Seq(keras.Model):
         self.config = config = config if isinstance(config, ModelConfig) else ModelConfig(**config)
         self.source_vocab_size, self.target_vocab_size = source_vocab_size, target_vocab_size
         self.label_smoothing = label_smoothing
+        target_embedding = source_embedding = Embedding(target_vocab_size, config.embedding_size, name="embedding")
+        if config.tie_embeddings != "three-way":
+            source_embedding = Embedding(source_vocab_size, config.embedding_size, name="embedding")
         self.encoder = Encoder(
-            vocab_size=source_vocab_size,
-            embedding_size=config.embedding_size,
+            embedding=source_embedding,
             cell=config.cell,
             units=config.encoder_units,
             layers=config.encoder_layers,
@@ -51,8 +54,7 @@ class Seq2Seq(keras.Model):
             name="encoder",
         )
         self.decoder = Decoder(
-            vocab_size=target_vocab_size,
-            embedding_size=config.embedding_size,
+            embedding=target_embedding,
             cell=config.cell,
             units=config.decoder_units,
             layers=config.decoder_layers,
@@ -61,7 +63,7 @@ class Seq2Seq(keras.Model):
             attention_query=config.attention_query,
             context=config.context,
             readout=config.readout,
-            tie_embeddings=config.tie_embeddings,
+            tie_embeddings=config.tie_embeddings != "none",
             forget_bias=config.forget_bias,
             dropout=config.dropout,
             name="decoder",

@@ -45,7 +45,8 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
             beginning if there is none yet.
 
     Raises:
-        UserError: The data set is not whole; `output` holds a run already, or one of other settings.
+        UserError: The data set is not whole, or does not fit the recipe; `output` holds a run already, or one of other
+            settings.
     """
     manifest, run = Manifest.read_from(data), Path(output)
     tokenizers = [
@@ -54,6 +55,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
     batching = dataclasses.asdict(recipe.batching)
     steps = count_batches(data, TRAIN, **batching)
     validation = _validation(data, recipe.batching)
+    _require_joint_subwords(recipe, manifest)
     # Only now, as nothing that the user gave has been refused.
     _claim(run, resume, _run_config(recipe, manifest))
     for tokenizer, name in zip(tokenizers, (SOURCE_SUBWORDS, TARGET_SUBWORDS), strict=True):
@@ -131,6 +133,15 @@ def _run_config(recipe: Recipe, manifest: Manifest) -> RunConfig:
         target_vocab_size=manifest.target.vocab_size,
         data_fingerprint=manifest.fingerprint,
     )
+
+
+def _require_joint_subwords(recipe: Recipe, manifest: Manifest) -> None:
+    """Refuses a source embedding that is to serve as the target's, but has other subwords."""
+    if recipe.model.tie_embeddings == "three-way" and manifest.source.fingerprint != manifest.target.fingerprint:
+        raise UserError(
+            "model.tie_embeddings: expected none or two-way for languages with subwords of their own, received"
+            " 'three-way'; override --model.tie_embeddings, or make the data set anew with a joint vocabulary"
+        )
 
 
 def _claim(run: Path, resume: bool, config: RunConfig) -> None:

@@ -138,12 +138,12 @@ def test_a_mistake_in_a_recipe_names_the_recipe(
 
 def test_a_recipe_sets_and_an_option_wins_wherever_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
-    path.write_text("training:\n  learning_rate: 5e-4\n  epochs: 7\nmodel:\n  tie_embeddings: true\n  cell: gru\n")
+    path.write_text("training:\n  learning_rate: 5e-4\n  epochs: 7\nmodel:\n  tie_embeddings: two-way\n  cell: gru\n")
     before = recipe_of("--training.epochs", "2", str(path), *FOLDERS)
     after = recipe_of(str(path), *FOLDERS, "--training.epochs=2")
     assert before == after
     assert after == Recipe(
-        model=ModelConfig(cell="gru", tie_embeddings=True), training=TrainingConfig(learning_rate=5e-4, epochs=2)
+        model=ModelConfig(cell="gru", tie_embeddings="two-way"), training=TrainingConfig(learning_rate=5e-4, epochs=2)
     )
 
 

@@ -24,7 +24,9 @@ def make_model() -> Callable[..., Seq2Seq]:
 
     def make(label_smoothing: float = 0.0, **settings) -> Seq2Seq:
         keras.utils.set_random_seed(3)
-        model = Seq2Seq(ModelConfig(**TINY | settings), SOURCE_VOCAB, TARGET_VOCAB, label_smoothing, name="seq2seq")
+        config = ModelConfig(**TINY | settings)
+        source_vocab = TARGET_VOCAB if config.tie_embeddings == "three-way" else SOURCE_VOCAB
+        model = Seq2Seq(config, source_vocab, TARGET_VOCAB, label_smoothing, name="seq2seq")
         model.build()
         # Biases start at zero, where a wrong one would not be seen.
         draw = np.random.default_rng(3)
@@ -49,7 +51,8 @@ def make_batch() -> Callable[..., tuple[dict[str, np.ndarray], np.ndarray]]:
                 row[:length] = [*draw.integers(END_ID + 1, vocab, length - 1), END_ID]
             return rows
 
-        source, target = ids(source_lengths, SOURCE_VOCAB), ids(target_lengths, TARGET_VOCAB)
+        # Ids that every model has, also one with a single vocabulary.
+        source, target = ids(source_lengths, TARGET_VOCAB), ids(target_lengths, TARGET_VOCAB)
         shifted = np.concatenate([np.full_like(target[:, :1], START_ID), target[:, :-1]], axis=1)
         decoder_input = np.where(target != 0, shifted, 0)
         return {SOURCE_IDS: source, DECODER_INPUT_IDS: decoder_input}, target

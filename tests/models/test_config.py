@@ -23,6 +23,7 @@ MISTAKES = [
     ("model.attention_query", "word"),
     ("model.context", "never"),
     ("model.readout", "wide"),
+    ("model.tie_embeddings", "all"),
     ("model.encoder_units", 0),
     ("model.encoder_layers", 0),
     ("model.decoder_units", -1),
@@ -49,6 +50,7 @@ MISTAKES = [
     ("training.patience", -1),
     ("decoding.beam_size", 0),
     ("decoding.lookahead", 0),
+    ("decoding.shortlist", -1),
     ("decoding.max_length_offset", 0),
     ("decoding.max_text_pieces", 0),
     ("decoding.max_source_length", 1),
@@ -69,8 +71,8 @@ def test_a_mistake_is_named(setting, value):
 
 
 def test_tied_embeddings_need_the_deep_readout():
-    with pytest.raises(UserError, match=r"^model\.tie_embeddings: expected false, or model\.readout: deep, received"):
-        ModelConfig(tie_embeddings=True, readout="linear")
+    with pytest.raises(UserError, match=r"^model\.tie_embeddings: expected none, or model\.readout: deep, received"):
+        ModelConfig(tie_embeddings="two-way", readout="linear")
 
 
 def test_a_dot_product_needs_one_width():
@@ -81,7 +83,7 @@ def test_a_dot_product_needs_one_width():
 def test_what_is_just_allowed():
     ModelConfig(attention="dot", encoder_units=6, decoder_units=6)
     ModelConfig(attention="general", encoder_units=6, decoder_units=5)
-    ModelConfig(encoder="unidirectional", encoder_units=511, tie_embeddings=True, dropout=0.0)
+    ModelConfig(encoder="unidirectional", encoder_units=511, tie_embeddings="two-way", dropout=0.0)
     for context in ("initial", "every-step", "both"):
         ModelConfig(attention="none", context=context)
     TrainingConfig(label_smoothing=0.0, seed=0, patience=0, warmup_steps=0)
@@ -90,7 +92,7 @@ def test_what_is_just_allowed():
 
 def test_every_setting_but_the_free_ones_is_checked():
     settings = {f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in dataclasses.fields(kind)}
-    free = {"model.tie_embeddings", "model.forget_bias"}
+    free = {"model.forget_bias"}
     assert settings - {setting for setting, _ in MISTAKES} == free
 
 

@@ -20,7 +20,8 @@ OPTIONS = [
     {"cell": "gru"},
     {"encoder": "unidirectional"},
     {"readout": "linear"},
-    {"tie_embeddings": True},
+    {"tie_embeddings": "two-way"},
+    {"tie_embeddings": "three-way"},
     {"attention_query": "state"},
     DOT,
     DOT | {"attention_query": "state", "cell": "gru"},
@@ -31,7 +32,7 @@ OPTIONS = [
     PLAIN | {"context": "every-step"},
     PLAIN | {"context": "both"},
     PLAIN | {"cell": "simple", "context": "both", "decoder_layers": 2, "readout": "linear"},
-    PLAIN | {"cell": "gru", "context": "every-step", "decoder_layers": 2, "tie_embeddings": True},
+    PLAIN | {"cell": "gru", "context": "every-step", "decoder_layers": 2, "tie_embeddings": "two-way"},
     PLAIN | {"encoder": "unidirectional", "context": "initial", "readout": "linear", "decoder_layers": 2},
 ]
 
@@ -53,7 +54,7 @@ def step_logits(model, inputs):
     return np.concatenate(logits, axis=1)
 
 
-@pytest.mark.parametrize("settings", [{}, {"tie_embeddings": True}], ids=name)
+@pytest.mark.parametrize("settings", [{}, {"tie_embeddings": "two-way"}], ids=name)
 def test_the_logits_of_choices_are_those_of_all(make_model, make_batch, settings):
     model, choices = make_model(**settings), np.array([3, 7, 5, 0])
     inputs, _ = make_batch([5, 2], [1, 1])
@@ -71,7 +72,6 @@ def without_never_chosen(logits):
 def test_the_options_are_all_here():
     kinds = typing.get_type_hints(ModelConfig)
     choices = {option: set(typing.get_args(kind)) for option, kind in kinds.items() if typing.get_args(kind)}
-    choices["tie_embeddings"] = {False, True}
     chosen = [vars(ModelConfig(**settings)) for settings in OPTIONS]
     assert {option: {settings[option] for settings in chosen} for option in choices} == choices
 
@@ -147,13 +147,20 @@ def test_each_layer_starts_from_its_own_part_of_the_bridge(make_model, make_batc
 
 
 def test_a_tied_model_has_no_output_table(make_model):
-    untied, tied = make_model(), make_model(tie_embeddings=True)
+    untied, tied = make_model(), make_model(tie_embeddings="two-way")
     assert untied.count_params() - tied.count_params() == 4 * 11
     assert not hasattr(tied.decoder, "output_table")
 
 
+def test_one_table_serves_source_target_and_output(make_model):
+    two_way, three_way = make_model(tie_embeddings="two-way"), make_model(tie_embeddings="three-way")
+    assert three_way.encoder.embedding is three_way.decoder.embedding
+    # The source has two ids more, which are not needed.
+    assert two_way.count_params() - three_way.count_params() == 4 * 13
+
+
 def test_tied_logits_are_products_with_the_embeddings(make_model, make_batch):
-    model = make_model(tie_embeddings=True, attention="none")
+    model = make_model(tie_embeddings="two-way", attention="none")
     inputs, _ = make_batch([5], [1])
     source, state = model.start(inputs[SOURCE_IDS])
     logits, ((h, _),) = model.stepper()(np.array([[2]]), source, state)

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from models.embedding import Embedding
 from models.encoder import Encoder, take_steps
 
 IDS = np.array([[4, 5, 6, 7, 3], [8, 9, 3, 0, 0], [3, 0, 0, 0, 0]], "int32")
@@ -18,7 +19,7 @@ KINDS = [
 
 def make_encoder(cell="lstm", bidirectional=True, layers=1, dropout=0.0):
     keras.utils.set_random_seed(1)
-    encoder = Encoder(10, 4, cell, 6, layers, bidirectional, forget_bias=1.0, dropout=dropout)
+    encoder = Encoder(Embedding(10, 4), cell, 6, layers, bidirectional, forget_bias=1.0, dropout=dropout)
     encoder.build()
     return encoder
 

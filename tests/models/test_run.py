@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
-from models.run import FORMAT, MODEL_FILE, RunConfig, load_model
+from models.run import FORMAT, MODEL_FILE, RunConfig, load_model, load_shortlist
 from pipeline.errors import UserError
 
 RECIPE = Recipe(
@@ -53,6 +53,14 @@ def test_damaged_settings(tmp_path, text, message):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match=rf"^RUN: .*{message}.*train anew$"):
         RunConfig.read_from(tmp_path)
+
+
+def test_no_shortlist(tmp_path):
+    assert load_shortlist(tmp_path, DecodingConfig()) is None
+    with pytest.raises(
+        UserError, match=r"^RUN: expected a shortlist in .*shortlist\.npz, which is not there; train anew"
+    ):
+        load_shortlist(tmp_path, DecodingConfig(shortlist=1))
 
 
 def test_the_model_comes_back(tmp_path, make_model, make_batch):

@@ -18,7 +18,7 @@ import tensorflow as tf
 from models.callbacks import Checkpoint
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
 from models.decoding import search
-from models.run import RunConfig, load_model
+from models.run import RunConfig, load_model, load_shortlist
 from models.seq2seq import Seq2Seq
 from models.training import build_optimizer, train
 from pipeline import records
@@ -41,7 +41,7 @@ TINY = Recipe(
         dropout=0.3,
     ),
     TrainingConfig(epochs=3, learning_rate=0.01, warmup_steps=2, label_smoothing=0.1),
-    DecodingConfig(max_length_offset=5),
+    DecodingConfig(beam_size=2, shortlist=20, max_length_offset=5),
 )
 FIELDS = {"epoch", "loss", "val_loss", "val_bleu", "tokens_per_second", "seconds"}
 
@@ -90,7 +90,8 @@ def figures(run):
 
 def test_what_a_run_holds(whole_run, data):
     assert {path.name for path in whole_run.iterdir()} == {
-        "config.json", "best.keras", "source.spm", "target.spm", "metrics.jsonl", "checkpoint.npz", "tensorboard"
+        "config.json", "best.keras", "source.spm", "target.spm", "shortlist.npz", "metrics.jsonl", "checkpoint.npz",
+        "tensorboard",
     }  # fmt: skip
     manifest, config = Manifest.read_from(data), RunConfig.read_from(whole_run)
     assert config.recipe == TINY
@@ -119,11 +120,12 @@ def test_the_best_model_is_the_one_of_the_best_epoch(whole_run, data):
     best = max(metrics(whole_run), key=lambda row: row["val_bleu"])
     plan = dataclasses.asdict(TINY.batching)
     total, count, hypotheses, references = 0.0, 0, [], []
+    shortlist = load_shortlist(whole_run, TINY.decoding)
     for inputs, targets in batches(data, VALID, **plan):
         tokens = np.count_nonzero(targets)
         total += tokens * float(model.compute_loss(inputs, targets, model(inputs), training=False))
         count += tokens
-        ids = search(model, inputs[SOURCE_IDS], dataclasses.replace(TINY.decoding, beam_size=1)).ids[:, 0]
+        ids = search(model, inputs[SOURCE_IDS], TINY.decoding, shortlist=shortlist).ids[:, 0]
         for texts, rows in ((hypotheses, ids), (references, targets)):
             decoded = tokenizer.detokenize(tf.RaggedTensor.from_tensor(rows))
             texts += [text.decode() for text in decoded.numpy()]
@@ -213,6 +215,29 @@ def test_no_data_set(tmp_path):
 def test_what_is_refused_leaves_no_run(data, tmp_path):
     with pytest.raises(UserError, match=r"leave none"):
         train(changed("batching", max_source_length=1), data, str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_shortlist_is_what_model_1_learns_of_the_training_pairs(whole_run, data):
+    tokenizers = [Tokenizer.read(whole_run / f"{side}.spm") for side in ("source", "target")]
+    found = load_shortlist(whole_run, TINY.decoding)
+    [source_ids], [target_ids] = (
+        tokenizer.tokenize(tf.constant([text])).to_list()
+        for tokenizer, text in zip(tokenizers, ("four", "vier"), strict=True)
+    )
+    assert set(target_ids) <= set(found.translations[source_ids].ravel().tolist())
+    # A byte piece brings itself.
+    byte = tokenizers[0].tokenize(tf.constant(["\x07"])).to_list()[0][-2]
+    assert byte in found.translations[byte]
+    assert load_shortlist(whole_run, DecodingConfig()) is None
+
+
+def test_three_way_tying_needs_joint_subwords(data, tmp_path):
+    recipe = changed("model", tie_embeddings="three-way", readout="deep")
+    with pytest.raises(
+        UserError, match=r"^model\.tie_embeddings: expected none or two-way for languages with subwords"
+    ):
+        train(recipe, data, str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline import records
-from pipeline.dataset import batches, count_batches
+from pipeline.dataset import batches, count_batches, pairs
 from pipeline.errors import UserError
 from pipeline.schema import Manifest, Shard, Split, Subwords
 
@@ -17,10 +17,10 @@ SUBWORDS = Subwords("joint.spm", "", 300)
 
 def make_data(folder: Path, shards: list[list[tuple[list[int], list[int]]]]) -> str:
     listed = []
-    for number, pairs in enumerate(shards):
+    for number, shard in enumerate(shards):
         path = folder / f"train-{number}"
-        path.write_bytes(b"".join(records.frame(records.serialize(*pair)) for pair in pairs))
-        listed.append(Shard(path.name, len(pairs), records.file_sha256(path)))
+        path.write_bytes(b"".join(records.frame(records.serialize(*pair)) for pair in shard))
+        listed.append(Shard(path.name, len(shard), records.file_sha256(path)))
     count = sum(map(len, shards))
     Manifest(SUBWORDS, SUBWORDS, {"train": Split(tuple(listed), count, 0, 0)}, count, {}, {}, {}).write(folder)
     return str(folder)
@@ -75,6 +75,12 @@ def test_every_epoch_has_each_short_pair_once(data, settings, seed):
         read_batches = read(data, seed=seed, first_epoch=epoch, **settings)
         assert sorted((pair for batch in read_batches for pair in unpadded(batch)), key=key) == sorted(SHORT, key=key)
         assert len(read_batches) == counted
+
+
+def test_pairs_come_as_they_stand_in_the_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.dataset._PAIRS_AT_ONCE", 7)
+    data = make_data(tmp_path, [PAIRS[:10], PAIRS[10:30]])
+    assert [(source.tolist(), target.tolist()) for source, target in pairs(data, "train")] == PAIRS[:30]
 
 
 def test_a_batch_has_its_size(data):

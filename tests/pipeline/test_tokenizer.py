@@ -8,6 +8,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
+from pipeline.schema import UNK_ID
 from pipeline.tokenizer import Tokenizer, normalize, train_subwords
 
 SENTENCES = [f"Der {noun} sieht die {other}." for noun in ("Hund", "Mann", "Vogel") for other in ("Katze", "Frau")] * 3
@@ -156,6 +157,17 @@ def test_it_is_saved_with_its_model(tmp_path):
     tf.saved_model.save(Echo(), str(tmp_path))
     texts = [b"  Der Hund", b"\xff", b""]
     assert tf.saved_model.load(str(tmp_path))(tf.constant(texts)).numpy().tolist() == [texts[0], b"\xef\xbf\xbd", b""]
+
+
+def test_the_ids_of_another_tokenizer():
+    other = Tokenizer(train_subwords([f"{sentence} Hund und Katze" for sentence in SENTENCES], vocab_size=340))
+    found = TOKENIZER.ids_in(other).numpy()
+    models = [sentencepiece.SentencePieceProcessor(model_proto=each.model) for each in (TOKENIZER, other)]
+    for mine, theirs in enumerate(found.tolist()):
+        assert theirs == UNK_ID or models[0].id_to_piece(mine) == models[1].id_to_piece(theirs)
+    spelt = {models[1].id_to_piece(piece) for piece in range(other.vocab_size)}
+    assert sum(found != UNK_ID) == sum(models[0].id_to_piece(i) in spelt for i in range(len(found))) - 1 > 270
+    assert TOKENIZER.ids_in(TOKENIZER).numpy().tolist() == list(range(TOKENIZER.vocab_size))
 
 
 def test_it_outlives_a_new_global_seed(tmp_path):

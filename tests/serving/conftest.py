@@ -51,7 +51,7 @@ def make_data(folder: Path, joint_vocabulary: bool) -> Path:
     return output
 
 
-def make_run(data: Path, run: Path, epochs: int, beam_size: int, **model) -> Path:
+def make_run(data: Path, run: Path, epochs: int, beam_size: int, shortlist: int = 0, **model) -> Path:
     """Trains a tiny model."""
     from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
     from models.training import train
@@ -61,7 +61,13 @@ def make_run(data: Path, run: Path, epochs: int, beam_size: int, **model) -> Pat
         BatchingConfig(size=16),
         ModelConfig(**{"cell": "gru", "dropout": 0.0} | sizes | model),
         TrainingConfig(epochs=epochs, learning_rate=0.02, label_smoothing=0.0, clip_norm=5.0),
-        DecodingConfig(beam_size=beam_size, max_source_length=40, max_length_factor=1.5, max_text_pieces=20_000),
+        DecodingConfig(
+            beam_size=beam_size,
+            shortlist=shortlist,
+            max_source_length=40,
+            max_length_factor=1.5,
+            max_text_pieces=20_000,
+        ),
     )
     train(recipe, str(data), str(run))
     return run
@@ -76,7 +82,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a model with attention that has learned the toy language."""
-    return make_run(data, tmp_path_factory.mktemp("runs") / "attention", epochs=10, beam_size=3)
+    return make_run(data, tmp_path_factory.mktemp("runs") / "attention", epochs=10, beam_size=3, shortlist=20)
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +91,7 @@ def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plain")
     data = make_data(folder, joint_vocabulary=False)
     parts = {"cell": "lstm", "encoder": "unidirectional", "encoder_layers": 2, "attention": "none", "context": "both"}
-    return make_run(data, folder / "run", epochs=1, beam_size=1, tie_embeddings=True, **parts)
+    return make_run(data, folder / "run", epochs=1, beam_size=1, tie_embeddings="two-way", **parts)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from models.decoding import search
-from models.run import load_model
+from models.run import load_model, load_shortlist
 from pipeline.errors import UserError
 from serving.translator import ROWS_AT_ONCE, Translator
 
@@ -76,12 +76,13 @@ def test_an_overlong_text_is_translated_in_parts(translator):
     ]
 
 
-def test_the_longest_text_of_one_part(translator, model):
+def test_the_longest_text_of_one_part(translator, model, run):
     """39 pieces and END are one part; one more word makes two, of 30 and 10."""
     words = (["red", "blue", "green"] * 14)[:39]
     parts_of(translator, words)
     ids = translator.source.tokenize(tf.constant([" ".join(words)] * 2)).to_tensor()
-    expected = search(model, ids, translator.decoding).ids[:, 0]
+    shortlist = load_shortlist(run, translator.decoding)
+    expected = search(model, ids, translator.decoding, shortlist=shortlist).ids[:, 0]
     whole = translator.target.detokenize(tf.RaggedTensor.from_tensor(expected)).numpy()[0].decode()
     assert translate(translator, [" ".join(words)]) == [whole]
     first, second = translate(translator, [" ".join(words[:30]), " ".join([*words[30:], "one"])])
@@ -91,7 +92,7 @@ def test_the_longest_text_of_one_part(translator, model):
 def test_a_text_above_the_limit_is_refused(run, model):
     translator = Translator.from_run(run, beam_size=1)
     decoding = dataclasses.replace(translator.decoding, max_text_pieces=50)
-    limited = Translator(model, translator.source, translator.target, decoding)
+    limited = Translator(model, translator.source, translator.target, decoding, load_shortlist(run, decoding))
     longest = " ".join(["one"] * 49)
     assert translate(limited, [longest]) == translate(translator, [longest])
     with pytest.raises(tf.errors.InvalidArgumentError, match="text: expected at most 50 pieces, received more; divide"):
@@ -147,7 +148,8 @@ def test_another_beam_size(run, translator, model, sentences):
     greedy = Translator.from_run(run, beam_size=1)
     assert greedy.decoding == dataclasses.replace(translator.decoding, beam_size=1)
     short = [text for text in sentences if len(text.split()) <= 8][:70]
-    ids = search(model, greedy.source.tokenize(tf.constant(short)).to_tensor(), greedy.decoding).ids[:, 0]
+    source_ids, shortlist = greedy.source.tokenize(tf.constant(short)).to_tensor(), load_shortlist(run, greedy.decoding)
+    ids = search(model, source_ids, greedy.decoding, shortlist=shortlist).ids[:, 0]
     expected = greedy.target.detokenize(tf.RaggedTensor.from_tensor(ids)).numpy()
     assert translate(greedy, short) == [line.decode() for line in expected]
     assert greedy.nbest(tf.constant(short[:2]))["scores"].shape == (2, 1)
