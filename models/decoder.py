@@ -9,10 +9,12 @@ from keras import ops
 
 from models.attention import Memory, make_attention
 from models.cells import State
+from models.config import ModelConfig
 from models.embedding import Embedding
 from models.encoder import Encoded
 from models.loops import linear, take
 from models.recurrence import Recurrence
+from models.side import Side
 from pipeline.schema import PAD_ID, START_ID
 
 
@@ -36,54 +38,32 @@ class Source(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
-class Decoder(keras.layers.Layer):
-    """Recurrent layers over the target; the lowest reads the source (Bahdanau 2015, section A.2.2).
+class Decoder(Side):
+    """Recurrent layers over the target; the lowest reads the source (Bahdanau 2015, section A.2.2)."""
 
-    Args:
-        embedding: That of the target ids.
-        cell: `simple`, `lstm` or `gru`.
-        units: Width of the state.
-        layers: Depth.
-        attention: `none`, `additive`, `dot` or `general`.
-        attention_units: Width of additive attention.
-        attention_query: `state` or `state-and-input`.
-        context: Without attention, where the encoder's last state enters: `initial`, `every-step` or `both`.
-        readout: `linear` or `deep`.
-        tie_embeddings: Whether the embedding is the output layer's table too.
-        forget_bias: Initial bias of the LSTM's forget gate.
-        dropout: Share of units dropped of embeddings, between layers and before the output layer.
-    """
-
-    def __init__(
-        self,
-        embedding: Embedding,
-        cell: str,
-        units: int,
-        layers: int,
-        attention: str,
-        attention_units: int,
-        attention_query: str,
-        context: str,
-        readout: str,
-        tie_embeddings: bool,
-        forget_bias: float,
-        dropout: float,
-        **kwargs: Any,
-    ):
-        super().__init__(**kwargs)
-        self.units, self.context, self.readout, self.tie_embeddings = units, context, readout, tie_embeddings
-        self.embedding = embedding
-        self.attention = make_attention(attention, attention_units, attention_query == "state-and-input")
+    def __init__(self, embedding: Embedding, config: ModelConfig, **kwargs: Any):
+        super().__init__(embedding, config, **kwargs)
+        self.units, self.context, self.readout = config.decoder_units, config.context, config.readout
+        self.is_tied = config.tie_embeddings != "none"
+        self.attention = make_attention(
+            config.attention, config.attention_units, config.attention_query == "state-and-input"
+        )
         self.recurrences = [
-            Recurrence(cell, units, None if depth else self.attention, forget_bias, name=f"layer_{depth}")
-            for depth in range(layers)
+            Recurrence(
+                config.cell,
+                self.units,
+                self.attention if not depth else None,
+                config.forget_bias,
+                name=f"layer_{depth}",
+            )
+            for depth in range(config.decoder_layers)
         ]
-        self.dropout = keras.layers.Dropout(dropout)
         self._never_chosen = np.zeros(embedding.vocab_size, "float32")
         self._never_chosen[[PAD_ID, START_ID]] = -np.inf
 
-    def build(self, encoder_units: int) -> None:
-        """Makes the weights for a source of `encoder_units`."""
+    def build(self, ids_shape: Any = None) -> None:
+        """Makes the weights."""
+        encoder_units = self.config.encoder_units
         self.embedding.build_once()
         context_units = encoder_units if self.attention or self.context != "initial" else 0
         width = self.embedding.units + (0 if self.attention else context_units)
@@ -100,7 +80,7 @@ class Decoder(keras.layers.Layer):
             self.readout_kernel = self.add_weight(name="readout_kernel", shape=(width + size, size))
             self.readout_bias = self.add_weight(name="readout_bias", shape=(size,), initializer="zeros")
             width = size
-        if not self.tie_embeddings:
+        if not self.is_tied:
             self.output_table = self.add_weight(name="output_table", shape=(self.embedding.vocab_size, width))
         self.output_bias = self.add_weight(name="output_bias", shape=(self.embedding.vocab_size,), initializer="zeros")
         self.built = True
@@ -180,7 +160,7 @@ class Decoder(keras.layers.Layer):
 
     def output_weights(self) -> tuple[Any, Any]:
         """Table `(vocab, width)`, a row a token, and bias `(vocab,)` of the output layer."""
-        table = self.embedding.output_table() if self.tie_embeddings else ops.convert_to_tensor(self.output_table)
+        table = self.embedding.output_table() if self.is_tied else ops.convert_to_tensor(self.output_table)
         return table, ops.convert_to_tensor(self.output_bias)
 
     def _inputs(self, embedded: Any, source: Source) -> Any:

@@ -6,9 +6,11 @@ import keras
 from keras import ops
 
 from models.cells import State
+from models.config import ModelConfig
 from models.embedding import Embedding
 from models.loops import take
 from models.recurrence import Recurrence
+from models.side import Side
 from pipeline.schema import PAD_ID
 
 
@@ -34,44 +36,22 @@ def take_steps(x: Any, steps: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
-class Encoder(keras.layers.Layer):
+class Encoder(Side):
     """Recurrent layers over the source, in one or in both directions (Schuster and Paliwal 1997).
 
     A source is read up to its last real token: the backward direction turns each sentence round within its own length,
-    so that padding comes last for both and no result depends on it.
-
-    Args:
-        embedding: That of the source ids.
-        cell: `simple`, `lstm` or `gru`.
-        units: Width of the output, all directions together.
-        layers: Depth.
-        bidirectional: Whether each layer reads in both directions, with half the units each, side by side.
-        forget_bias: Initial bias of the LSTM's forget gate.
-        dropout: Share of units dropped of embeddings and between layers.
+    so that padding comes last for both and no result depends on it. Two directions have half the units each, side by
+    side.
     """
 
-    def __init__(
-        self,
-        embedding: Embedding,
-        cell: str,
-        units: int,
-        layers: int,
-        bidirectional: bool,
-        forget_bias: float,
-        dropout: float,
-        **kwargs: Any,
-    ):
-        super().__init__(**kwargs)
-        self.units, self.embedding = units, embedding
-        directions = ("forward", "backward") if bidirectional else ("forward",)
+    def __init__(self, embedding: Embedding, config: ModelConfig, **kwargs: Any):
+        super().__init__(embedding, config, **kwargs)
+        directions = ("forward", "backward") if config.encoder == "bidirectional" else ("forward",)
+        units = config.encoder_units // len(directions)
         self.layers_by_depth = [
-            [
-                Recurrence(cell, units // len(directions), forget_bias=forget_bias, name=f"{direction}_{depth}")
-                for direction in directions
-            ]
-            for depth in range(layers)
+            [Recurrence(config.cell, units, None, config.forget_bias, name=f"{way}_{depth}") for way in directions]
+            for depth in range(config.encoder_layers)
         ]
-        self.dropout = keras.layers.Dropout(dropout)
 
     def build(self, ids_shape: Any = None) -> None:
         """Makes the weights."""
@@ -80,7 +60,7 @@ class Encoder(keras.layers.Layer):
         for directions in self.layers_by_depth:
             for recurrence in directions:
                 recurrence.build(width)
-            width = self.units
+            width = self.config.encoder_units
         self.built = True
 
     def call(self, source_ids: Any, training: bool = False) -> Encoded:

@@ -43,38 +43,15 @@ class Seq2Seq(keras.Model):
         target_embedding = source_embedding = Embedding(target_vocab_size, config.embedding_size, name="embedding")
         if config.tie_embeddings != "three-way":
             source_embedding = Embedding(source_vocab_size, config.embedding_size, name="embedding")
-        self.encoder = Encoder(
-            embedding=source_embedding,
-            cell=config.cell,
-            units=config.encoder_units,
-            layers=config.encoder_layers,
-            bidirectional=config.encoder == "bidirectional",
-            forget_bias=config.forget_bias,
-            dropout=config.dropout,
-            name="encoder",
-        )
-        self.decoder = Decoder(
-            embedding=target_embedding,
-            cell=config.cell,
-            units=config.decoder_units,
-            layers=config.decoder_layers,
-            attention=config.attention,
-            attention_units=config.attention_units,
-            attention_query=config.attention_query,
-            context=config.context,
-            readout=config.readout,
-            tie_embeddings=config.tie_embeddings != "none",
-            forget_bias=config.forget_bias,
-            dropout=config.dropout,
-            name="decoder",
-        )
+        self.encoder = Encoder(source_embedding, config, name="encoder")
+        self.decoder = Decoder(target_embedding, config, name="decoder")
         self.mean_loss = keras.metrics.Mean(name="loss")
         self.token_count = keras.metrics.Sum(name="tokens")
 
     def build(self, inputs_shape: Any = None) -> None:
         """Makes the weights."""
         self.encoder.build()
-        self.decoder.build(self.config.encoder_units)
+        self.decoder.build()
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:

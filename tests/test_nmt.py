@@ -159,6 +159,7 @@ def test_an_empty_recipe_is_all_defaults(tmp_path: Path) -> None:
 
 def test_shipped_recipes_differ_in_what_their_names_say() -> None:
     common = {"cell": "lstm", "encoder_units": 512, "decoder_units": 512, "embedding_size": 256, "dropout": 0.2}
+    common |= {"tie_embeddings": "three-way"}
     parts = {
         "plain": {"encoder": "unidirectional", "attention": "none", "context": "initial"},
         "bidirectional": {"encoder": "bidirectional", "attention": "none", "context": "initial"},
@@ -168,7 +169,7 @@ def test_shipped_recipes_differ_in_what_their_names_say() -> None:
         recipe = recipe_of(name, *FOLDERS)
         assert recipe.model == ModelConfig(**common, **own)
         assert recipe.batching == BatchingConfig(unit="sentences", size=64)
-        assert recipe.decoding == DecodingConfig(beam_size=5)
+        assert recipe.decoding == DecodingConfig(beam_size=5, shortlist=1000)
 
 
 def test_shipped_recipes_go_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

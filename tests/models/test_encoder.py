@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from models.config import ModelConfig
 from models.embedding import Embedding
 from models.encoder import Encoder, take_steps
 
@@ -19,7 +20,9 @@ KINDS = [
 
 def make_encoder(cell="lstm", bidirectional=True, layers=1, dropout=0.0):
     keras.utils.set_random_seed(1)
-    encoder = Encoder(Embedding(10, 4), cell, 6, layers, bidirectional, forget_bias=1.0, dropout=dropout)
+    direction = "bidirectional" if bidirectional else "unidirectional"
+    sizes = {"encoder_units": 6, "encoder_layers": layers, "embedding_size": 4}
+    encoder = Encoder(Embedding(10, 4), ModelConfig(cell=cell, encoder=direction, dropout=dropout, **sizes))
     encoder.build()
     return encoder
 
