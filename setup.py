@@ -48,6 +48,7 @@ setup(
             "jax>=0.7,<1",
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
+            "pytest-xdist>=3.6,<4",
             "hypothesis>=6.100,<7",
             "check-jsonschema>=0.39,<1",
             "ruff>=0.12,<1",

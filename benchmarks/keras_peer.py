@@ -60,7 +60,7 @@ def build_keras_model(config: ModelConfig, vocab_size: int) -> keras.Model:
 
     Args:
         config: Sizes; the parts are those of the `attention` recipe.
-        vocab_size: Count of source ids and of target ids.
+        vocab_size: Count of ids, which both languages share.
 
     Returns:
         From `source_ids (batch, src_len)` and `decoder_input_ids (batch, tgt_len)` to logits
@@ -68,22 +68,21 @@ def build_keras_model(config: ModelConfig, vocab_size: int) -> keras.Model:
     """
     source_ids = keras.Input((None,), dtype="int32", name=SOURCE_IDS)
     target_ids = keras.Input((None,), dtype="int32", name=DECODER_INPUT_IDS)
-    source = layers.Embedding(vocab_size, config.embedding_size, mask_zero=True)(source_ids)
-    source = layers.Dropout(config.dropout)(source)
+    embedding = layers.ReversibleEmbedding(vocab_size, config.embedding_size)
+    source, source_mask = layers.Dropout(config.dropout)(embedding(source_ids)), ops.not_equal(source_ids, PAD_ID)
     encoder = layers.Bidirectional(layers.LSTM(config.encoder_units // 2, return_sequences=True, return_state=True))
-    memory, forward_h, forward_c, backward_h, backward_c = encoder(source)
+    memory, forward_h, forward_c, backward_h, backward_c = encoder(source, mask=source_mask)
     keys = layers.Dense(config.attention_units, use_bias=False)(memory)
     bridges = [
         layers.Dense(config.decoder_units, activation="tanh", use_bias=False)(layers.Concatenate()(pair))
         for pair in ((forward_h, backward_h), (forward_c, backward_c))
     ]
     # No mask over the target: it is padded at its end alone, which the loss leaves out.
-    target = layers.Embedding(vocab_size, config.embedding_size)(target_ids)
-    target = layers.Dropout(config.dropout)(target)
+    target = layers.Dropout(config.dropout)(embedding(target_ids))
     cell = AttentionCell(config.decoder_units, config.attention_units, config.encoder_units)
-    states = [*bridges, memory, keys, ops.not_equal(source_ids, PAD_ID)]
+    states = [*bridges, memory, keys, source_mask]
     outputs = layers.RNN(cell, return_sequences=True)(target, initial_state=states)
     outputs = layers.Concatenate()([outputs, target])
     hidden = layers.Dense(config.embedding_size, activation="tanh")(outputs)
-    logits = layers.Dense(vocab_size)(layers.Dropout(config.dropout)(hidden))
+    logits = embedding(layers.Dropout(config.dropout)(hidden), reverse=True)
     return keras.Model({SOURCE_IDS: source_ids, DECODER_INPUT_IDS: target_ids}, logits)
