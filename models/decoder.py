@@ -45,17 +45,11 @@ class Decoder(Side):
         super().__init__(embedding, config, **kwargs)
         self.units, self.context, self.readout = config.decoder_units, config.context, config.readout
         self.is_tied = config.tie_embeddings != "none"
-        self.attention = make_attention(
-            config.attention, config.attention_units, config.attention_query == "state-and-input"
-        )
+        asks_with_input = config.attention_query == "state-and-input"
+        self.attention = make_attention(config.attention, config.attention_units, asks_with_input)
+        cell, bias = config.cell, config.forget_bias
         self.recurrences = [
-            Recurrence(
-                config.cell,
-                self.units,
-                self.attention if not depth else None,
-                config.forget_bias,
-                name=f"layer_{depth}",
-            )
+            Recurrence(cell, self.units, None if depth else self.attention, bias, name=f"layer_{depth}")
             for depth in range(config.decoder_layers)
         ]
         self._never_chosen = np.zeros(embedding.vocab_size, "float32")

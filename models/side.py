@@ -25,10 +25,10 @@ class Side(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         embedding = keras.saving.serialize_keras_object(self.embedding)
-        return {"name": self.name, "embedding": embedding, "config": dataclasses.asdict(self.config)}
+        return super().get_config() | {"embedding": embedding, "config": dataclasses.asdict(self.config)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Side":
         """Makes it of what `get_config` returns."""
         embedding = keras.saving.deserialize_keras_object(config["embedding"])
-        return cls(embedding, ModelConfig(**config["config"]), name=config["name"])
+        return super().from_config(config | {"embedding": embedding, "config": ModelConfig(**config["config"])})
