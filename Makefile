@@ -2,6 +2,8 @@ PYTHON ?= python3.11
 UV ?= uv
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# A process for each core; the tests of a file, which share what they make, stay in one.
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: help venv demo test fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-tables
 .DEFAULT_GOAL := help
@@ -24,10 +26,10 @@ test: venv ## format, lint, types and all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(PYTEST)
 
 fast: venv ## the tests that take seconds
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 format: venv ## rewrite the code in the project's format
 	$(BIN)/ruff format .
