@@ -48,12 +48,15 @@ class Curve:
         """Reads the curve of a side.
 
         Raises:
-            UserError: It has not been trained.
+            UserError: It has not been trained, or the curve is of another version.
         """
         path = model_folder(places, side) / CURVE_FILE
         if not path.exists():
             raise UserError(f"--work: expected {path}, which is not there; run `make bench-models` first")
-        return cls([Point(*point) for point in json.loads(path.read_text())["points"]])
+        fields = json.loads(path.read_text())
+        if set(fields) != {"points"}:
+            raise UserError(f"--work: expected the points of a training in {path}, received others; remove its folder")
+        return cls([Point(*point) for point in fields["points"]])
 
 
 def model_folder(places: Places, side: str) -> Path:

@@ -1,4 +1,4 @@
-"""A training without a data set: the model of the `attention` recipe at any size, on random ids (no Keras)."""
+"""A training without a data set: the `attention` recipe's model, untied, at any size, on random ids (no Keras)."""
 
 import dataclasses
 

@@ -3,8 +3,8 @@
 A step function takes the last token of each hypothesis, `(batch, n)`, what it knows of each source, and the state, a
 structure of `(batch, n, ...)`; it returns logits `(batch, n, vocab)`, or of the choices of a shortlist, minus infinity
 for tokens never to be chosen, and the new state. Probabilities are those among the other tokens. Every hypothesis ends
-with END: at a sentence's limit END is the only choice, so a sentence's result does not depend on what else is in its
-batch.
+with END: at a sentence's limit END is the only choice, so a sentence's result does not depend, but for rounding, on
+what else is in its batch.
 """
 
 import math
@@ -41,7 +41,7 @@ class Beam(NamedTuple):
 
     Attributes:
         limits: Longest translation, END included, `(batch,)` int32.
-        barred: That of the choices, `(batch, choices)`; an empty tuple without a shortlist.
+        barred: `Choices.barred`; an empty tuple without a shortlist.
         last: The last token of each live hypothesis, `(batch, n)`.
         live: Those that go on; their scores are log-probabilities.
         finished: The best of those that have ended.
@@ -88,7 +88,7 @@ def search(
         source_ids: `(batch, src_len)`, PAD after END.
         decoding: The settings; a `beam_size` of 1 is greedy search.
         n_best: Translations returned a sentence, at most `decoding.beam_size`.
-        shortlist: Decides, with `decoding.shortlist`, among which tokens to choose; by default among all.
+        shortlist: Decides, with a `decoding.shortlist` above 0, among which tokens to choose; by default among all.
 
     Returns:
         The best `n_best` hypotheses.
@@ -99,7 +99,9 @@ def search(
     limits = ops.where(lengths > 1, _limit(lengths, decoding), 1)
     max_length = _limit(ops.shape(source_ids)[1], decoding)
     settings = decoding.beam_size, decoding.length_penalty, decoding.lookahead, n_best
-    choices = shortlist.choices(source_ids, decoding.shortlist, decoding.beam_size) if shortlist else None
+    choices = None
+    if shortlist and decoding.shortlist:
+        choices = shortlist.choices(source_ids, decoding.shortlist, decoding.beam_size)
     stepper = model.stepper(choices.tokens) if choices else model.stepper()
     return beam_search(stepper, source, state, limits, max_length, *settings, choices=choices)
 

@@ -144,6 +144,7 @@ def _unroll_gradient(
         d_gates, d_recurrent, (d_h, *d_rest) = cell.gradient(kept, before, d_state)
         d_query, d_scores, d_products = (), (), d_recurrent
         if attention:
+            # TensorFlow's product reads the second factor turned round, faster than one that was turned beforehand.
             d_reading = d_readings + ops.matmul(d_gates, ops.swapaxes(memory.gates, 1, 2))
             d_scores = softmax_gradient(reading.weights, d_reading)
             d_query, d_sums = attention.gradient(weights.score_kernel, memory, reading.query, d_scores)

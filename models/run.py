@@ -1,4 +1,4 @@
-"""The folder that a training leaves: settings, best model, subwords, logs."""
+"""The folder that a training leaves: settings, best model, subwords, shortlist, logs."""
 
 import dataclasses
 import json
@@ -87,7 +87,7 @@ def load_shortlist(run: str | Path, decoding: DecodingConfig) -> "Shortlist | No
 
     path = Path(run) / SHORTLIST_FILE
     if not path.exists():
-        raise UserError(f"RUN: expected a shortlist in {path}, which is not there; train anew")
+        raise UserError(f"RUN: expected a shortlist in {path}, which is not there; `nmt train --resume` makes it again")
     return Shortlist.read(path)
 
 

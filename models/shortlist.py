@@ -25,8 +25,8 @@ class Choices(NamedTuple):
 
     Attributes:
         tokens: Their ids, `(choices,)` int32.
-        barred: Added to their logits in each sentence, `(batch, choices)`: 0, or minus infinity where another sentence
-            of the batch may have the token.
+        barred: Added to their logits in each sentence, `(batch, choices)`: 0, or minus infinity for what fills up the
+            last group, or only another sentence of the batch may have.
         end: The place of END.
     """
 

@@ -35,7 +35,7 @@ from pipeline.tokenizer import Tokenizer
 
 
 def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
-    """Trains a model and leaves a run: settings, subwords, best model, checkpoint, `metrics.jsonl`, TensorBoard's logs.
+    """Trains a model and leaves a run: settings, subwords, shortlist, best model, checkpoint, `metrics.jsonl`, logs.
 
     Args:
         recipe: The settings.
@@ -49,13 +49,13 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
             settings.
     """
     manifest, run = Manifest.read_from(data), Path(output)
+    _require_joint_subwords(recipe, manifest)
     tokenizers = [
         Tokenizer.read(Path(data) / side.file, side.fingerprint) for side in (manifest.source, manifest.target)
     ]
     batching = dataclasses.asdict(recipe.batching)
     steps = count_batches(data, TRAIN, **batching)
     validation = _validation(data, recipe.batching)
-    _require_joint_subwords(recipe, manifest)
     # Only now, as nothing that the user gave has been refused.
     _claim(run, resume, _run_config(recipe, manifest))
     for tokenizer, name in zip(tokenizers, (SOURCE_SUBWORDS, TARGET_SUBWORDS), strict=True):

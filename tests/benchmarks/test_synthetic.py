@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -17,10 +19,10 @@ def test_a_batch_has_no_padding_and_ends_where_it_should() -> None:
     assert TINY.tokens == 30
 
 
-def test_its_default_is_the_model_of_the_recipe() -> None:
-    from models.config import ModelConfig
+def test_its_default_is_the_model_of_the_recipe_untied() -> None:
+    from benchmarks.train_side import shipped_recipe
 
-    assert Synthetic().model == ModelConfig()
+    assert dataclasses.replace(shipped_recipe("attention").model, tie_embeddings="none") == Synthetic().model
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def test_the_gradient_is_dense_and_adds_up_repeated_ids(embedding, wrap):
     assert float(tf.linalg.global_norm([found])) == pytest.approx(GAIN * 20**0.5)
 
 
-def test_embeddings_start_with_variance_1_and_their_kernel_with_that_of_an_output_layer():
+def test_embeddings_start_with_variance_1_and_their_output_table_with_that_of_an_output_layer():
     keras.utils.set_random_seed(1)
     embedding = Embedding(500, 100)
     embedding.build()

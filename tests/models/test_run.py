@@ -58,7 +58,7 @@ def test_damaged_settings(tmp_path, text, message):
 def test_no_shortlist(tmp_path):
     assert load_shortlist(tmp_path, DecodingConfig()) is None
     with pytest.raises(
-        UserError, match=r"^RUN: expected a shortlist in .*shortlist\.npz, which is not there; train anew"
+        UserError, match=r"^RUN: expected a shortlist in .*shortlist\.npz, which is not there; `nmt train --resume`"
     ):
         load_shortlist(tmp_path, DecodingConfig(shortlist=1))
 

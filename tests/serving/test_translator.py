@@ -124,10 +124,10 @@ def test_n_best(translator, sentences, alone):
     assert np.mean([len(set(row)) for row in found["translations"].numpy().tolist()]) > 2.5
 
 
-def test_a_score_is_that_of_the_search(translator, model, sentences):
+def test_a_score_is_that_of_the_search(translator, model, run, sentences):
     short = min(sentences, key=len)
     ids = translator.source.tokenize(tf.constant([short] * 2)).to_tensor()
-    expected = search(model, ids, translator.decoding, 3)
+    expected = search(model, ids, translator.decoding, 3, load_shortlist(run, translator.decoding))
     found = translator.nbest(tf.constant([short]))
     np.testing.assert_allclose(found["scores"], expected.scores[:1], rtol=1e-4, atol=1e-5)
     texts = translator.target.detokenize(tf.RaggedTensor.from_tensor(expected.ids[0]))
