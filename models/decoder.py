@@ -43,13 +43,12 @@ class Decoder(Side):
 
     def __init__(self, embedding: Embedding, config: ModelConfig, **kwargs: Any):
         super().__init__(embedding, config, **kwargs)
-        self.units, self.context, self.readout = config.decoder_units, config.context, config.readout
         self.is_tied = config.tie_embeddings != "none"
         asks_with_input = config.attention_query == "state-and-input"
         self.attention = make_attention(config.attention, config.attention_units, asks_with_input)
-        cell, bias = config.cell, config.forget_bias
+        cell, units, bias = config.cell, config.decoder_units, config.forget_bias
         self.recurrences = [
-            Recurrence(cell, self.units, None if depth else self.attention, bias, name=f"layer_{depth}")
+            Recurrence(cell, units, None if depth else self.attention, bias, name=f"layer_{depth}")
             for depth in range(config.decoder_layers)
         ]
         self._never_chosen = np.zeros(embedding.vocab_size, "float32")
@@ -57,19 +56,19 @@ class Decoder(Side):
 
     def build(self, ids_shape: Any = None) -> None:
         """Makes the weights."""
-        encoder_units = self.config.encoder_units
+        encoder_units, units = self.config.encoder_units, self.config.decoder_units
         self.embedding.build_once()
-        context_units = encoder_units if self.attention or self.context != "initial" else 0
+        context_units = encoder_units if self.attention or self.config.context != "initial" else 0
         width = self.embedding.units + (0 if self.attention else context_units)
         for recurrence in self.recurrences:
             recurrence.build(width, encoder_units)
-            width = self.units
+            width = units
         parts = self.recurrences[0].cell.state_parts
-        if self.context != "every-step":
-            bridges = (encoder_units, len(self.recurrences) * self.units)
+        if self.config.context != "every-step":
+            bridges = (encoder_units, len(self.recurrences) * units)
             self.bridge_kernel = [self.add_weight(name=f"bridge_kernel_{part}", shape=bridges) for part in range(parts)]
         width += context_units
-        if self.readout == "deep":
+        if self.config.readout == "deep":
             size = self.embedding.units
             self.readout_kernel = self.add_weight(name="readout_kernel", shape=(width + size, size))
             self.readout_bias = self.add_weight(name="readout_bias", shape=(size,), initializer="zeros")
@@ -87,9 +86,10 @@ class Decoder(Side):
             each part of the state (Bahdanau 2015, section A.2.2).
         """
         memory = self.recurrences[0].remember(encoded.values, encoded.mask)
-        summary = () if self.attention or self.context == "initial" else encoded.state[0]
-        if self.context == "every-step":
-            zeros = ops.zeros_like(encoded.state[0][:, None, :1]) + ops.zeros((self.units,), self.compute_dtype)
+        summary = () if self.attention or self.config.context == "initial" else encoded.state[0]
+        if self.config.context == "every-step":
+            units = self.config.decoder_units
+            zeros = ops.zeros_like(encoded.state[0][:, None, :1]) + ops.zeros((units,), self.compute_dtype)
             state = tuple((zeros,) * recurrence.cell.state_parts for recurrence in self.recurrences)
             return Source(memory, summary), state
         bridged = [
@@ -173,6 +173,6 @@ class Decoder(Side):
         if not isinstance(source.summary, tuple):
             context = self._spread(source.summary, embedded)
         seen = [state] if isinstance(context, tuple) else [state, context]
-        if self.readout == "linear":
+        if self.config.readout == "linear":
             return ops.concatenate(seen, axis=-1)
         return ops.tanh(linear(ops.concatenate([*seen, embedded], axis=-1), self.readout_kernel, self.readout_bias))

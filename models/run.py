@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,16 +80,24 @@ def load_shortlist(run: str | Path, decoding: DecodingConfig) -> "Shortlist | No
     """Loads the shortlist of a run, or None if the settings want none.
 
     Raises:
-        UserError: It is missing.
+        UserError: It is missing or damaged.
     """
     if not decoding.shortlist:
         return None
     from models.shortlist import Shortlist
 
     path = Path(run) / SHORTLIST_FILE
-    if not path.exists():
-        raise UserError(f"RUN: expected a shortlist in {path}, which is not there; `nmt train --resume` makes it again")
-    return Shortlist.read(path)
+    try:
+        return Shortlist.read(path)
+    except FileNotFoundError:
+        raise UserError(
+            f"RUN: expected a shortlist in {path}, which is not there; `nmt train --resume` makes it again"
+        ) from None
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile):
+        raise UserError(
+            f"RUN: expected a shortlist in {path}, received a damaged file; remove it, and `nmt train --resume`"
+            " makes it again"
+        ) from None
 
 
 def load_model(run: str | Path) -> "Seq2Seq":

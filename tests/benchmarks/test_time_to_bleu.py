@@ -27,6 +27,14 @@ def test_models_have_to_be_there(tmp_path: Path) -> None:
         bench_time_to_bleu(Places(work=str(tmp_path)))
 
 
+def test_a_curve_of_another_version_is_refused(tmp_path: Path) -> None:
+    places = Places(work=str(tmp_path))
+    model_folder(places, OURS).mkdir(parents=True)
+    (model_folder(places, OURS) / "curve.json").write_text('{"points": [[1.0, 2.0]], "search": "greedy search"}')
+    with pytest.raises(UserError, match=r"expected the points of a training in .*, received others; remove its folder"):
+        Curve.read_from(places, OURS)
+
+
 def test_minutes_are_compared(tmp_path: Path) -> None:
     places = Places(work=str(tmp_path), results=str(tmp_path / "results.jsonl"))
     theirs = Curve([Point(5.0, 12.0), Point(10.0, 29.5)])

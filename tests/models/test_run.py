@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
-from models.run import FORMAT, MODEL_FILE, RunConfig, load_model, load_shortlist
+from models.run import FORMAT, MODEL_FILE, SHORTLIST_FILE, RunConfig, load_model, load_shortlist
 from pipeline.errors import UserError
 
 RECIPE = Recipe(
@@ -60,6 +60,21 @@ def test_no_shortlist(tmp_path):
     with pytest.raises(
         UserError, match=r"^RUN: expected a shortlist in .*shortlist\.npz, which is not there; `nmt train --resume`"
     ):
+        load_shortlist(tmp_path, DecodingConfig(shortlist=1))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"text"])
+def test_a_damaged_shortlist(tmp_path, content):
+    (tmp_path / SHORTLIST_FILE).write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"^RUN: expected a shortlist in .*shortlist\.npz, received a damaged file; remove"
+    ):
+        load_shortlist(tmp_path, DecodingConfig(shortlist=1))
+
+
+def test_a_shortlist_of_other_arrays(tmp_path):
+    np.savez(tmp_path / SHORTLIST_FILE, other=np.arange(3))
+    with pytest.raises(UserError, match=r"received a damaged file"):
         load_shortlist(tmp_path, DecodingConfig(shortlist=1))
 
 

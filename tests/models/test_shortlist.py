@@ -126,6 +126,15 @@ def test_a_shortlist_of_all_tokens_changes_nothing(make_model, make_batch, beam_
     np.testing.assert_array_equal(found.ids[without], expected.ids[without])
 
 
+def test_a_shortlist_of_nothing_is_none(make_model, make_batch):
+    model = make_model()
+    inputs, _ = make_batch([5, 2], [1, 1])
+    decoding = DecodingConfig(beam_size=2, max_length_offset=4)
+    found, expected = (search(model, inputs[SOURCE_IDS], decoding, 2, lists) for lists in (all_tokens(model), None))
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_sentence_keeps_to_its_own_tokens_in_company_too(make_model, make_batch, compiled):
     model = make_model()
