@@ -68,8 +68,11 @@ def build_keras_model(config: ModelConfig, vocab_size: int) -> keras.Model:
     """
     source_ids = keras.Input((None,), dtype="int32", name=SOURCE_IDS)
     target_ids = keras.Input((None,), dtype="int32", name=DECODER_INPUT_IDS)
-    embedding = layers.ReversibleEmbedding(vocab_size, config.embedding_size)
-    source, source_mask = layers.Dropout(config.dropout)(embedding(source_ids)), ops.not_equal(source_ids, PAD_ID)
+    size = config.embedding_size
+    initializer = keras.initializers.RandomNormal(stddev=size**-0.5)
+    embedding = layers.ReversibleEmbedding(vocab_size, size, embeddings_initializer=initializer)
+    source_mask = ops.not_equal(source_ids, PAD_ID)
+    source = layers.Dropout(config.dropout)(embedding(source_ids) * size**0.5)
     encoder = layers.Bidirectional(layers.LSTM(config.encoder_units // 2, return_sequences=True, return_state=True))
     memory, forward_h, forward_c, backward_h, backward_c = encoder(source, mask=source_mask)
     keys = layers.Dense(config.attention_units, use_bias=False)(memory)
@@ -78,11 +81,11 @@ def build_keras_model(config: ModelConfig, vocab_size: int) -> keras.Model:
         for pair in ((forward_h, backward_h), (forward_c, backward_c))
     ]
     # No mask over the target: it is padded at its end alone, which the loss leaves out.
-    target = layers.Dropout(config.dropout)(embedding(target_ids))
+    target = layers.Dropout(config.dropout)(embedding(target_ids) * size**0.5)
     cell = AttentionCell(config.decoder_units, config.attention_units, config.encoder_units)
     states = [*bridges, memory, keys, source_mask]
     outputs = layers.RNN(cell, return_sequences=True)(target, initial_state=states)
     outputs = layers.Concatenate()([outputs, target])
-    hidden = layers.Dense(config.embedding_size, activation="tanh")(outputs)
+    hidden = layers.Dense(config.readout_units)(outputs)
     logits = embedding(layers.Dropout(config.dropout)(hidden), reverse=True)
     return keras.Model({SOURCE_IDS: source_ids, DECODER_INPUT_IDS: target_ids}, logits)

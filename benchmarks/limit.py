@@ -34,7 +34,7 @@ def forward_flops(config: ModelConfig, vocab_size: int, lengths: Lengths) -> flo
     A product of `(m, k)` and `(k, n)` is `2 m k n` operations. Looking up embeddings is none.
 
     Args:
-        config: Sizes of an LSTM model of one layer with additive attention and a deep readout.
+        config: Sizes of an LSTM model of one layer with additive attention and a projection as readout.
         vocab_size: Count of target ids.
         lengths: The batch; padding is not counted.
     """
@@ -46,8 +46,8 @@ def forward_flops(config: ModelConfig, vocab_size: int, lengths: Lengths) -> flo
     target_token = (
         4 * decoder * (embedding + decoder)
         + (decoder + (embedding if config.attention_query == "state-and-input" else 0)) * attention
-        + (decoder + encoder + embedding) * embedding
-        + embedding * vocab_size
+        + (decoder + encoder + embedding) * config.readout_units
+        + config.readout_units * vocab_size
     )
     bridges = 2 * encoder * decoder
     a_pair = lengths.source * source_token + lengths.target * (target_token + lengths.source * pair_of_tokens) + bridges

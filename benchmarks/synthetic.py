@@ -40,6 +40,7 @@ class Synthetic:
             decoder_layers=self.layers,
             embedding_size=self.units // 2,
             attention_units=self.units,
+            readout_units=self.units // 2,
         )
 
     @property

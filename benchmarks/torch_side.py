@@ -89,7 +89,7 @@ class Translator(nn.Module):
         else:
             assert self.decoder is not None
             outputs, _ = self.decoder(embedded, (h.contiguous(), c.contiguous()))
-        return self.output(self.dropout(torch.tanh(self.readout(torch.cat([outputs, embedded], dim=-1)))))
+        return self.output(self.dropout(self.readout(torch.cat([outputs, embedded], dim=-1))))
 
 
 def train(synthetic: Synthetic, attention: bool) -> dict[str, Any]:

@@ -62,10 +62,13 @@ class ModelConfig:
             2015).
         context: Without attention, where the encoder's last state enters the decoder: as its `initial` state
             (Sutskever 2014), at `every-step`, or `both` (Cho 2014). With attention the initial state is always used.
-        readout: `linear` (state and context straight to the vocabulary) or `deep` (Pascanu 2014: one tanh layer of
-            `embedding_size` over state, context and previous target embedding).
+        readout: What lies between the decoder's state and context and the output layer: nothing (`linear`), one linear
+            layer (`projection`), a `tanh` layer (Luong 2015, equation 5) or a `maxout` layer (Bahdanau 2015, section
+            A.2.2).
+        readout_units: Width of that layer.
+        readout_reads_input: Whether it sees the embedding of the last target token too (Pascanu 2014).
         tie_embeddings: `two-way`: the target embedding is the output layer's table too; `three-way`: and the source
-            embedding, for joint subwords (Press and Wolf 2017). Both need `deep`.
+            embedding, for joint subwords (Press and Wolf 2017). Both need a readout as wide as the embedding.
         forget_bias: Initial bias of the LSTM's forget gate (Gers 1999).
         dropout: Share of units dropped of embeddings, between layers and before the output layer (Zaremba 2014).
     """
@@ -81,7 +84,9 @@ class ModelConfig:
     attention_units: int = 512
     attention_query: Literal["state", "state-and-input"] = "state-and-input"
     context: Literal["initial", "every-step", "both"] = "initial"
-    readout: Literal["linear", "deep"] = "deep"
+    readout: Literal["linear", "projection", "tanh", "maxout"] = "projection"
+    readout_units: int = 256
+    readout_reads_input: bool = True
     tie_embeddings: Literal["none", "two-way", "three-way"] = "none"
     forget_bias: float = 1.0
     dropout: float = 0.2
@@ -92,7 +97,7 @@ class ModelConfig:
         _require_choice("model.attention", self.attention, "none", "additive", "dot", "general")
         _require_choice("model.attention_query", self.attention_query, "state", "state-and-input")
         _require_choice("model.context", self.context, "initial", "every-step", "both")
-        _require_choice("model.readout", self.readout, "linear", "deep")
+        _require_choice("model.readout", self.readout, "linear", "projection", "tanh", "maxout")
         _require_choice("model.tie_embeddings", self.tie_embeddings, "none", "two-way", "three-way")
         sizes = (
             "encoder_units",
@@ -101,14 +106,17 @@ class ModelConfig:
             "decoder_layers",
             "embedding_size",
             "attention_units",
+            "readout_units",
         )
         for name in sizes:
             _require(getattr(self, name) >= 1, f"model.{name}", "at least 1", getattr(self, name))
         halves = self.encoder == "unidirectional" or self.encoder_units % 2 == 0
         _require(halves, "model.encoder_units", "an even number for two directions", self.encoder_units)
         _require(0 <= self.dropout < 1, "model.dropout", "at least 0 and below 1", self.dropout)
-        tied = self.tie_embeddings == "none" or self.readout == "deep"
-        _require(tied, "model.tie_embeddings", "none, or model.readout: deep", self.tie_embeddings)
+        is_as_wide = self.readout != "linear" and self.readout_units == self.embedding_size
+        tied = self.tie_embeddings == "none" or is_as_wide
+        readout = "none, or a model.readout other than linear with model.readout_units as model.embedding_size"
+        _require(tied, "model.tie_embeddings", readout, self.tie_embeddings)
         dot = self.attention != "dot" or self.encoder_units == self.decoder_units
         width = f"{self.encoder_units}, as model.encoder_units, for model.attention: dot (general takes any)"
         _require(dot, "model.decoder_units", width, self.decoder_units)

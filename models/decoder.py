@@ -13,6 +13,7 @@ from models.config import ModelConfig
 from models.embedding import Embedding
 from models.encoder import Encoded
 from models.loops import linear, take
+from models.readout import Readout
 from models.recurrence import Recurrence
 from models.side import Side
 from pipeline.schema import PAD_ID, START_ID
@@ -51,6 +52,7 @@ class Decoder(Side):
             Recurrence(cell, units, None if depth else self.attention, bias, name=f"layer_{depth}")
             for depth in range(config.decoder_layers)
         ]
+        self.readout = Readout(config.readout, config.readout_units, name="readout")
         self._never_chosen = np.zeros(embedding.vocab_size, "float32")
         self._never_chosen[[PAD_ID, START_ID]] = -np.inf
 
@@ -67,14 +69,11 @@ class Decoder(Side):
         if self.config.context != "every-step":
             bridges = (encoder_units, len(self.recurrences) * units)
             self.bridge_kernel = [self.add_weight(name=f"bridge_kernel_{part}", shape=bridges) for part in range(parts)]
-        width += context_units
-        if self.config.readout == "deep":
-            size = self.embedding.units
-            self.readout_kernel = self.add_weight(name="readout_kernel", shape=(width + size, size))
-            self.readout_bias = self.add_weight(name="readout_bias", shape=(size,), initializer="zeros")
-            width = size
+        self.readout.build(width + context_units + (self.embedding.units if self.config.readout_reads_input else 0))
         if not self.is_tied:
-            self.output_table = self.add_weight(name="output_table", shape=(self.embedding.vocab_size, width))
+            self.output_table = self.add_weight(
+                name="output_table", shape=(self.embedding.vocab_size, self.readout.units)
+            )
         self.output_bias = self.add_weight(name="output_bias", shape=(self.embedding.vocab_size,), initializer="zeros")
         self.built = True
 
@@ -154,8 +153,8 @@ class Decoder(Side):
 
     def output_weights(self) -> tuple[Any, Any]:
         """Table `(vocab, width)`, a row a token, and bias `(vocab,)` of the output layer."""
-        table = self.embedding.output_table() if self.is_tied else ops.convert_to_tensor(self.output_table)
-        return table, ops.convert_to_tensor(self.output_bias)
+        table = self.embedding.table if self.is_tied else self.output_table
+        return ops.convert_to_tensor(table), ops.convert_to_tensor(self.output_bias)
 
     def _inputs(self, embedded: Any, source: Source) -> Any:
         """The lowest layer's inputs: embeddings `(..., batch, n, embedding_size)` and the summary, if any."""
@@ -169,10 +168,8 @@ class Decoder(Side):
         return summary[:, None] + ops.zeros_like(like[..., :1])
 
     def _hidden(self, state: Any, context: Any, embedded: Any, source: Source) -> Any:
-        """What the output layer sees: state and context, or a tanh layer over them and the embedding."""
+        """What the output layer sees of state, context and embedding."""
         if not isinstance(source.summary, tuple):
             context = self._spread(source.summary, embedded)
-        seen = [state] if isinstance(context, tuple) else [state, context]
-        if self.config.readout == "linear":
-            return ops.concatenate(seen, axis=-1)
-        return ops.tanh(linear(ops.concatenate([*seen, embedded], axis=-1), self.readout_kernel, self.readout_bias))
+        parts = [state] if isinstance(context, tuple) else [state, context]
+        return self.readout([*parts, embedded] if self.config.readout_reads_input else parts)

@@ -7,10 +7,6 @@ from keras import ops
 
 from models.loops import take, with_gradient
 
-# Adam's steps are of one size, whatever a weight's scale: with entries a quarter as large, a table learns four times as
-# fast. Its gradient is four times as large, too, and so is its part in the norm by which all are clipped.
-GAIN = 4.0
-
 
 def _lookup(table: Any, ids: Any) -> tuple[Any, Any]:
     def backward(d_rows: Any) -> tuple[Any, None]:
@@ -22,7 +18,10 @@ def _lookup(table: Any, ids: Any) -> tuple[Any, Any]:
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
 class Embedding(keras.layers.Layer):
-    """`GAIN` times a row of a table for each token (Vaswani 2017, section 3.4, has another factor).
+    """A row of a table for each token, times the square root of its width (Vaswani 2017, section 3.4).
+
+    Adam's steps are of one size, whatever a weight's scale: a table of small entries learns fast, as an input as well
+    as where it serves as the output layer's too, and the factor makes inputs of variance 1 of it.
 
     TensorFlow's own gradient is sparse, and its global norm counts a token that stands twice as two; this one is
     dense, so that clipping is right and alike on every backend.
@@ -37,8 +36,8 @@ class Embedding(keras.layers.Layer):
         self.vocab_size, self.units = vocab_size, units
 
     def build(self, ids_shape: Any = None) -> None:
-        """Makes the table `(vocab_size, units)`, for embeddings of variance 1."""
-        initializer = keras.initializers.RandomNormal(stddev=1 / GAIN)
+        """Makes the table `(vocab_size, units)`, of variance 1 / units."""
+        initializer = keras.initializers.RandomNormal(stddev=self.units**-0.5)
         self.table = self.add_weight(name="table", shape=(self.vocab_size, self.units), initializer=initializer)
         self.built = True
 
@@ -49,8 +48,4 @@ class Embedding(keras.layers.Layer):
 
     def call(self, ids: Any) -> Any:
         """Looks up `ids (...)`: `(..., units)`."""
-        return with_gradient(_lookup)(self.table, ids) * GAIN
-
-    def output_table(self) -> Any:
-        """The embeddings as an output layer's table, `(vocab_size, units)`, of variance 1 / units."""
-        return self.table * (GAIN * self.units**-0.5)
+        return with_gradient(_lookup)(self.table, ids) * self.units**0.5

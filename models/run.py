@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CONFIG_FILE, MODEL_FILE = "config.json", "best.keras"
 SOURCE_SUBWORDS, TARGET_SUBWORDS, SHORTLIST_FILE = "source.spm", "target.spm", "shortlist.npz"
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclasses.dataclass(frozen=True)

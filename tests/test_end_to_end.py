@@ -65,8 +65,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     )
     command(
         "train attention --data data --output run --training.epochs 3 --model.encoder_units 16 --model.decoder_units 16"
-        " --model.embedding_size 12 --model.attention_units 8 --batching.size 32 --decoding.beam_size 2"
-        " --training.learning_rate 0.02 --decoding.max_length_factor 1"
+        " --model.embedding_size 12 --model.readout_units 12 --model.attention_units 8 --batching.size 32"
+        " --decoding.beam_size 2 --training.learning_rate 0.02 --decoding.max_length_factor 1"
     )
     version = command("export run --output export").strip()
     return Whole(folder, folder / "test.en", folder / "test.de", report, f"{folder}/run", f"{folder}/export", version)

@@ -7,7 +7,7 @@ from benchmarks.keras_peer import build_keras_model
 from models.config import ModelConfig
 from models.seq2seq import Seq2Seq
 
-SIZES = {"encoder_units": 8, "decoder_units": 6, "embedding_size": 5, "attention_units": 7}
+SIZES = {"encoder_units": 8, "decoder_units": 6, "embedding_size": 5, "attention_units": 7, "readout_units": 5}
 CONFIG = ModelConfig(**SIZES, tie_embeddings="three-way", dropout=0.0)
 VOCAB_SIZE = 11
 

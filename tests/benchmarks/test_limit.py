@@ -3,7 +3,7 @@ import pytest
 from benchmarks.limit import Lengths, Rates, forward_flops, step_bytes, tokens_per_second
 from models.config import ModelConfig
 
-CONFIG = ModelConfig(encoder_units=4, decoder_units=3, embedding_size=2, attention_units=5)
+CONFIG = ModelConfig(encoder_units=4, decoder_units=3, embedding_size=2, attention_units=5, readout_units=6)
 VOCAB_SIZE = 7
 LENGTHS = Lengths(pairs=10, source=2, target=3)
 
@@ -17,8 +17,8 @@ QUERIES = 3 * ((3 + 2) * 5)  # the state and the embedding
 ENERGIES = 3 * 2 * 5
 CONTEXTS = 3 * 2 * 4
 CONTEXT_GATES = 3 * 2 * 12
-READOUT = 3 * ((3 + 4 + 2) * 2)
-LOGITS = 3 * (2 * 7)
+READOUT = 3 * ((3 + 4 + 2) * 6)
+LOGITS = 3 * (6 * 7)
 
 
 def test_forward_flops_are_those_worked_out_by_hand() -> None:

@@ -14,6 +14,7 @@ TINY = {
     "decoder_units": 5,
     "embedding_size": 4,
     "attention_units": 7,
+    "readout_units": 4,
     "dropout": 0.0,
 }
 

@@ -30,6 +30,7 @@ MISTAKES = [
     ("model.decoder_layers", 0),
     ("model.embedding_size", 0),
     ("model.attention_units", 0),
+    ("model.readout_units", 0),
     ("model.dropout", 1.0),
     ("model.dropout", -0.1),
     # Two directions cannot share an odd width; the default encoder has two.
@@ -70,9 +71,10 @@ def test_a_mistake_is_named(setting, value):
     assert "\n" not in message
 
 
-def test_tied_embeddings_need_the_deep_readout():
-    with pytest.raises(UserError, match=r"^model\.tie_embeddings: expected none, or model\.readout: deep, received"):
-        ModelConfig(tie_embeddings="two-way", readout="linear")
+@pytest.mark.parametrize("settings", [{"readout": "linear"}, {"readout_units": 255}], ids=str)
+def test_tied_embeddings_need_a_readout_of_their_width(settings):
+    with pytest.raises(UserError, match=r"^model\.tie_embeddings: expected none, or a model\.readout .* received"):
+        ModelConfig(tie_embeddings="two-way", **settings)
 
 
 def test_a_dot_product_needs_one_width():
@@ -92,7 +94,7 @@ def test_what_is_just_allowed():
 
 def test_every_setting_but_the_free_ones_is_checked():
     settings = {f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in dataclasses.fields(kind)}
-    free = {"model.forget_bias"}
+    free = {"model.forget_bias", "model.readout_reads_input"}
     assert settings - {setting for setting, _ in MISTAKES} == free
 
 

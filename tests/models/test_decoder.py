@@ -7,12 +7,12 @@ import tensorflow as tf
 from keras import ops, tree
 
 from models.config import ModelConfig
-from models.embedding import GAIN
 from models.losses import real_tokens, token_cross_entropy
 from models.recurrence import Recurrence
 from pipeline.schema import DECODER_INPUT_IDS, PAD_ID, SOURCE_IDS, START_ID
 
 PLAIN = {"attention": "none"}
+LINEAR = {"readout": "linear", "readout_reads_input": False}
 DOT = {"attention": "dot", "encoder_units": 6, "decoder_units": 6}
 OPTIONS = [
     {},
@@ -20,6 +20,9 @@ OPTIONS = [
     {"cell": "gru"},
     {"encoder": "unidirectional"},
     {"readout": "linear"},
+    LINEAR,
+    {"readout": "tanh", "readout_reads_input": False},
+    {"readout": "maxout", "readout_units": 5},
     {"tie_embeddings": "two-way"},
     {"tie_embeddings": "three-way"},
     {"attention_query": "state"},
@@ -165,15 +168,14 @@ def test_tied_logits_are_products_with_the_embeddings(make_model, make_batch):
     source, state = model.start(inputs[SOURCE_IDS])
     logits, ((h, _),) = model.stepper()(np.array([[2]]), source, state)
     decoder = model.decoder
-    table = GAIN * decoder.embedding.table.numpy()
-    seen = np.concatenate([h[0, 0], table[2]])
-    hidden = np.tanh(seen @ decoder.readout_kernel.numpy() + decoder.readout_bias.numpy())
+    table = decoder.embedding.table.numpy()
     # Embeddings are 4 wide.
-    expected = table @ hidden / 2 + decoder.output_bias.numpy()
+    seen = np.concatenate([h[0, 0], 2 * table[2]])
+    expected = table @ decoder.readout([seen[None]])[0].numpy() + decoder.output_bias.numpy()
     np.testing.assert_allclose(without_never_chosen(logits[0, 0]), without_never_chosen(expected), atol=1e-5)
 
 
-@pytest.mark.parametrize("settings", [{}, {"readout": "linear"}, {"attention": "none", "decoder_layers": 2}], ids=str)
+@pytest.mark.parametrize("settings", [{}, LINEAR, {"attention": "none", "decoder_layers": 2}], ids=str)
 def test_dropout_drops_before_the_output_layer_in_training_alone(make_model, make_batch, settings):
     model = make_model(dropout=0.5, **settings)
     inputs, _ = make_batch([9] * 20, [9] * 20)

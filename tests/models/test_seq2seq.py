@@ -40,7 +40,9 @@ def test_made_from_its_config(make_model, settings):
 
 @every_kind
 def test_fit_learns_to_copy(make_model, make_batch, settings):
-    model = make_model(**settings | {"encoder_units": 32, "decoder_units": 32, "embedding_size": 16})
+    model = make_model(
+        **settings | {"encoder_units": 32, "decoder_units": 32, "embedding_size": 16, "readout_units": 16}
+    )
     model.compile(optimizer=keras.optimizers.Adam(0.02), jit_compile=False)
     inputs, targets = make_batch([4] * 16, [4] * 16)
     inputs[SOURCE_IDS] = targets

@@ -56,7 +56,7 @@ def make_run(data: Path, run: Path, epochs: int, beam_size: int, shortlist: int 
     from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
     from models.training import train
 
-    sizes = {"encoder_units": 32, "decoder_units": 32, "embedding_size": 24, "attention_units": 24}
+    sizes = {"encoder_units": 32, "decoder_units": 32, "embedding_size": 24, "attention_units": 24, "readout_units": 24}
     recipe = Recipe(
         BatchingConfig(size=16),
         ModelConfig(**{"cell": "gru", "dropout": 0.0} | sizes | model),
