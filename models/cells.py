@@ -1,43 +1,19 @@
-"""Recurrent cells: what one step does to the state, element by element, and its gradient.
+"""Recurrent cells by name; here those without weights of their own, which have a gradient of their own."""
 
-A cell has no weights. The recurrence computes the products: `projected`, what the input contributes, and `recurrent`,
-what the last state contributes, both `(..., gates * units)`. A state is a tuple of `(..., units)` whose first part is
-the output h.
-"""
-
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from keras import ops
 
-State = tuple[Any, ...]
+from models.cell import Cell, State
+from models.unitary import UnitaryCell
+from models.weighted_cells import LayerNormGRUCell, LayerNormLSTMCell, ResetBeforeGRUCell, SCRNCell
 
 
-class Cell(Protocol):
-    """A cell: its sizes, its step and the step's gradient."""
-
-    gates: int
-    state_parts: int
-
-    def initial_bias(self, units: int, forget_bias: float) -> Any:
-        """The bias to start from, `(gates * units,)`."""
-
-    def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
-        """One step: the new state, and what `gradient` needs kept."""
-
-    def gradient(self, kept: tuple[Any, ...], previous: State, d_state: State) -> tuple[Any, Any, State]:
-        """Gradients of `projected`, of `recurrent`, and of the part of `previous` not reached through `recurrent`."""
-
-
-class SimpleCell:
+class SimpleCell(Cell):
     """h' = tanh(Wx + Uh + b) (Elman 1990)."""
 
-    gates = 1
-    state_parts = 1
-
-    def initial_bias(self, units: int, forget_bias: float) -> Any:
-        """See `Cell`."""
-        return np.zeros(units)
+    has_gradient = True
 
     def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
         """See `Cell`."""
@@ -50,7 +26,23 @@ class SimpleCell:
         return d_sum, d_sum, (ops.zeros_like(d_sum),)
 
 
-class LSTMCell:
+class ReLUCell(Cell):
+    """h' = max(0, Wx + Uh + b); with `recurrent_initializer: identity` the IRNN (Le 2015)."""
+
+    has_gradient = True
+
+    def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
+        """See `Cell`."""
+        h = ops.relu(projected + recurrent)
+        return (h,), (h,)
+
+    def gradient(self, kept: tuple[Any, ...], previous: State, d_state: State) -> tuple[Any, Any, State]:
+        """See `Cell`."""
+        d_sum = ops.where(kept[0] > 0, d_state[0], 0.0)
+        return d_sum, d_sum, (ops.zeros_like(d_sum),)
+
+
+class LSTMCell(Cell):
     """Long short-term memory with a forget gate (Hochreiter and Schmidhuber 1997; Gers 1999).
 
     i, f, o = sigmoid(Wx + Uh + b); g = tanh(Wx + Uh + b); c' = f c + i g; h' = o tanh(c').
@@ -58,7 +50,9 @@ class LSTMCell:
     """
 
     gates = 4
+    recurrent_gates = 4
     state_parts = 2
+    has_gradient = True
 
     def initial_bias(self, units: int, forget_bias: float) -> Any:
         """See `Cell`."""
@@ -86,18 +80,48 @@ class LSTMCell:
         return d_total, d_total, (ops.zeros_like(d_h), d_c * f)
 
 
-class GRUCell:
+class LSTMWithoutForgetGateCell(Cell):
+    """Long short-term memory as it first was (Hochreiter and Schmidhuber 1997): c' = c + i g.
+
+    Gates stand in the order i, o, g; the state is (h, c).
+    """
+
+    gates = 3
+    recurrent_gates = 3
+    state_parts = 2
+    has_gradient = True
+
+    def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
+        """See `Cell`."""
+        total = projected + recurrent
+        units = total.shape[-1] // 3
+        gates = ops.sigmoid(total[..., : 2 * units])
+        i, o = ops.split(gates, 2, axis=-1)
+        g = ops.tanh(total[..., 2 * units :])
+        c = state[1] + i * g
+        tanh_c = ops.tanh(c)
+        return (o * tanh_c, c), (gates, g, tanh_c)
+
+    def gradient(self, kept: tuple[Any, ...], previous: State, d_state: State) -> tuple[Any, Any, State]:
+        """See `Cell`."""
+        gates, g, tanh_c = kept
+        i, o = ops.split(gates, 2, axis=-1)
+        d_h, d_c = d_state
+        d_c = d_c + d_h * o * (1 - ops.square(tanh_c))
+        d_gates = ops.concatenate([d_c * g, d_h * tanh_c], axis=-1) * gates * (1 - gates)
+        d_total = ops.concatenate([d_gates, d_c * i * (1 - ops.square(g))], axis=-1)
+        return d_total, d_total, (ops.zeros_like(d_h), d_c)
+
+
+class GRUCell(Cell):
     """Gated recurrent unit (Cho 2014) in the form that resets after the recurrent product (as cuDNN does).
 
     r, z = sigmoid(Wx + Uh + b); n = tanh(Wx + b + r (Uh)); h' = (1 - z) n + z h. Gates stand in the order r, z, n.
     """
 
     gates = 3
-    state_parts = 1
-
-    def initial_bias(self, units: int, forget_bias: float) -> Any:
-        """See `Cell`."""
-        return np.zeros(3 * units)
+    recurrent_gates = 3
+    has_gradient = True
 
     def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
         """See `Cell`."""
@@ -120,4 +144,15 @@ class GRUCell:
         return d_projected, d_recurrent, (d_h * z,)
 
 
-CELLS: dict[str, type[Cell]] = {"simple": SimpleCell, "lstm": LSTMCell, "gru": GRUCell}
+CELLS: dict[str, type[Cell]] = {
+    "simple": SimpleCell,
+    "relu": ReLUCell,
+    "lstm": LSTMCell,
+    "lstm-without-forget-gate": LSTMWithoutForgetGateCell,
+    "gru": GRUCell,
+    "gru-reset-before": ResetBeforeGRUCell,
+    "scrn": SCRNCell,
+    "layer-norm-lstm": LayerNormLSTMCell,
+    "layer-norm-gru": LayerNormGRUCell,
+    "unitary": UnitaryCell,
+}

@@ -1,7 +1,7 @@
 """The settings of a training: one frozen dataclass for each section of a recipe, checked when made."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from pipeline.errors import UserError
 
@@ -46,22 +46,40 @@ class ModelConfig:
     """The parts of an encoder-decoder and their sizes.
 
     Attributes:
-        cell: `simple` (Elman 1990), `lstm` (Hochreiter and Schmidhuber 1997, Gers 1999) or `gru` (Cho 2014, the
-            form that resets after the recurrent product).
-        encoder: `unidirectional`, or `bidirectional` (Schuster and Paliwal 1997): each direction has half the units.
+        cell: `simple` (Elman 1990), `relu` (Le 2015), `lstm` (Hochreiter and Schmidhuber 1997, Gers 1999) or
+            `lstm-without-forget-gate` (1997 alone), `gru` or `gru-reset-before` (Cho 2014: the state is reset after or
+            before the recurrent product), `scrn` (Mikolov 2015), `layer-norm-lstm` and `layer-norm-gru` (Ba 2016),
+            `unitary` (Arjovsky 2016).
+        recurrent_initializer: Of a recurrent kernel: `orthogonal`, `identity` (Le 2015) or `glorot`.
+        forget_bias: Initial bias of the LSTM's forget gate (Gers 1999).
+        encoder: `unidirectional`, `bidirectional` (Schuster and Paliwal 1997), or `first-bidirectional`: the lowest
+            layer alone (Wu 2016).
         encoder_units: Width of the encoder's output, both directions together.
         encoder_layers: Depth of the encoder.
+        encoder_merge: Two directions of half the width side by side (`concat`), or of the whole width, added (`sum`).
+        source_order: Whether the source is read `forwards` or `backwards` (Sutskever 2014).
         decoder_units: Width of the decoder's state.
-        decoder_layers: Depth of the decoder; attention and context enter the lowest layer.
+        decoder_layers: Depth of the decoder.
+        residual: Whether the input of a layer but the lowest is added to its output (Wu 2016).
         embedding_size: Width of the source and of the target embeddings.
-        attention: `none`, or how a query is scored: `additive` (Bahdanau 2015), `dot`, for encoder and decoder of one
-            width, or `general`, after a matrix (Luong 2015).
-        attention_units: Of additive attention, the width of the layer in which query and key are added.
-        attention_query: What attention is asked with before each step: `state-and-input`, the decoder's last state and
-            the embedding of the last target token, which that state has not seen yet, or the `state` alone (Bahdanau
-            2015).
-        context: Without attention, where the encoder's last state enters the decoder: as its `initial` state
-            (Sutskever 2014), at `every-step`, or `both` (Cho 2014). With attention the initial state is always used.
+        bridge: The decoder's first state: of the encoder's last, a tanh layer for each part (`dense`, Bahdanau 2015),
+            or the same (`copy`, Sutskever 2014); or `zero`.
+        summary_at_every_step: Whether the decoder sees the encoder's last state at every step, without attention (Cho
+            2014).
+        attention: `none`, or how a query is scored: `additive` (Bahdanau 2015; Luong's `concat` is the same),
+            `normalized-additive` (Salimans and Kingma 2016), `coverage` (Tu 2016), `multi-head` (Chen 2018), `dot`,
+            for encoder and decoder of one width, `scaled-dot` (Vaswani 2017), `general`, after a matrix, or `local`,
+            in a window (Luong 2015).
+        attention_units: Of the additive kinds, the width of the layer in which query and key are added.
+        attention_heads: Of `multi-head`.
+        attention_window: Of `local`, the tokens read on either side of the place that is foretold.
+        attention_place: Whether the source is read `inside` the lowest layer, before its step (Bahdanau 2015), or
+            `above` the top one, after its step (Luong 2015).
+        attention_query: What attention inside is asked with before each step: `state-and-input`, the decoder's last
+            state and the embedding of the last target token, which that state has not seen yet, or the `state` alone
+            (Bahdanau 2015). Above, the state has seen it.
+        context_to_all_layers: Whether the layers above the lowest get what attention inside reads, too (Wu 2016).
+        input_feeding: Whether the lowest layer gets what the output layer read last (Luong 2015, section 3.3).
         readout: What lies between the decoder's state and context and the output layer: nothing (`linear`), one linear
             layer (`projection`), a `tanh` layer (Luong 2015, equation 5) or a `maxout` layer (Bahdanau 2015, section
             A.2.2).
@@ -69,61 +87,112 @@ class ModelConfig:
         readout_reads_input: Whether it sees the embedding of the last target token too (Pascanu 2014).
         tie_embeddings: `two-way`: the target embedding is the output layer's table too; `three-way`: and the source
             embedding, for joint subwords (Press and Wolf 2017). Both need a readout as wide as the embedding.
-        forget_bias: Initial bias of the LSTM's forget gate (Gers 1999).
         dropout: Share of units dropped of embeddings, between layers and before the output layer (Zaremba 2014).
+        variational_dropout: Whether the same ones are dropped in all steps of a sequence (Gal and Ghahramani 2016).
+        word_dropout: Share of tokens whose embedding is dropped as a whole.
+        weight_drop: Share of the recurrent kernels' entries that are dropped, the same in all steps (Merity 2018).
     """
 
-    cell: Literal["simple", "lstm", "gru"] = "lstm"
-    encoder: Literal["unidirectional", "bidirectional"] = "bidirectional"
+    cell: Literal[
+        "simple",
+        "relu",
+        "lstm",
+        "lstm-without-forget-gate",
+        "gru",
+        "gru-reset-before",
+        "scrn",
+        "layer-norm-lstm",
+        "layer-norm-gru",
+        "unitary",
+    ] = "lstm"
+    recurrent_initializer: Literal["orthogonal", "identity", "glorot"] = "orthogonal"
+    forget_bias: float = 1.0
+    encoder: Literal["unidirectional", "bidirectional", "first-bidirectional"] = "bidirectional"
     encoder_units: int = 512
     encoder_layers: int = 1
+    encoder_merge: Literal["concat", "sum"] = "concat"
+    source_order: Literal["forwards", "backwards"] = "forwards"
     decoder_units: int = 512
     decoder_layers: int = 1
+    residual: bool = False
     embedding_size: int = 256
-    attention: Literal["none", "additive", "dot", "general"] = "additive"
+    bridge: Literal["dense", "copy", "zero"] = "dense"
+    summary_at_every_step: bool = False
+    attention: Literal[
+        "none",
+        "additive",
+        "normalized-additive",
+        "coverage",
+        "multi-head",
+        "dot",
+        "scaled-dot",
+        "general",
+        "local",
+    ] = "additive"
     attention_units: int = 512
+    attention_heads: int = 4
+    attention_window: int = 10
+    attention_place: Literal["inside", "above"] = "inside"
     attention_query: Literal["state", "state-and-input"] = "state-and-input"
-    context: Literal["initial", "every-step", "both"] = "initial"
+    context_to_all_layers: bool = False
+    input_feeding: bool = False
     readout: Literal["linear", "projection", "tanh", "maxout"] = "projection"
     readout_units: int = 256
     readout_reads_input: bool = True
     tie_embeddings: Literal["none", "two-way", "three-way"] = "none"
-    forget_bias: float = 1.0
     dropout: float = 0.2
+    variational_dropout: bool = False
+    word_dropout: float = 0.0
+    weight_drop: float = 0.0
 
     def __post_init__(self) -> None:
-        _require_choice("model.cell", self.cell, "simple", "lstm", "gru")
-        _require_choice("model.encoder", self.encoder, "unidirectional", "bidirectional")
-        _require_choice("model.attention", self.attention, "none", "additive", "dot", "general")
-        _require_choice("model.attention_query", self.attention_query, "state", "state-and-input")
-        _require_choice("model.context", self.context, "initial", "every-step", "both")
-        _require_choice("model.readout", self.readout, "linear", "projection", "tanh", "maxout")
-        _require_choice("model.tie_embeddings", self.tie_embeddings, "none", "two-way", "three-way")
-        sizes = (
-            "encoder_units",
-            "encoder_layers",
-            "decoder_units",
-            "decoder_layers",
-            "embedding_size",
-            "attention_units",
-            "readout_units",
+        for field in dataclasses.fields(self):
+            received = getattr(self, field.name)
+            if field.type is int:
+                _require(received >= 1, f"model.{field.name}", "at least 1", received)
+            elif get_origin(field.type) is Literal:
+                _require_choice(f"model.{field.name}", received, *get_args(field.type))
+        for name in ("dropout", "word_dropout", "weight_drop"):
+            _require(0 <= getattr(self, name) < 1, f"model.{name}", "at least 0 and below 1", getattr(self, name))
+        self._check_widths()
+        self._check_parts()
+
+    def _check_widths(self) -> None:
+        two = self.encoder != "unidirectional" and self.encoder_merge == "concat"
+        even = not two or self.encoder_units % 2 == 0
+        _require(even, "model.encoder_units", "an even number for two directions", self.encoder_units)
+        complex_units = self.encoder_units // 2 if two else self.encoder_units
+        for name, units in (("encoder_units", complex_units), ("decoder_units", self.decoder_units)):
+            fits = self.cell != "unitary" or units % 2 == 0
+            _require(fits, f"model.{name}", "an even number a direction for model.cell: unitary", getattr(self, name))
+        one_width = self.encoder_units == self.decoder_units
+        width = f"{self.encoder_units}, as model.encoder_units, for "
+        dot = self.attention not in ("dot", "scaled-dot") or one_width
+        which = f"model.attention: {self.attention} (general takes any)"
+        _require(dot, "model.decoder_units", width + which, self.decoder_units)
+        copied = self.bridge != "copy" or one_width
+        _require(copied, "model.decoder_units", f"{width}model.bridge: copy (dense takes any)", self.decoder_units)
+        divided = self.attention != "multi-head" or all(
+            units % self.attention_heads == 0 for units in (self.encoder_units, self.attention_units)
         )
-        for name in sizes:
-            _require(getattr(self, name) >= 1, f"model.{name}", "at least 1", getattr(self, name))
-        halves = self.encoder == "unidirectional" or self.encoder_units % 2 == 0
-        _require(halves, "model.encoder_units", "an even number for two directions", self.encoder_units)
-        _require(0 <= self.dropout < 1, "model.dropout", "at least 0 and below 1", self.dropout)
+        heads = f"a divisor of model.encoder_units, {self.encoder_units}, and of model.attention_units"
+        _require(divided, "model.attention_heads", f"{heads}, {self.attention_units}", self.attention_heads)
         is_as_wide = self.readout != "linear" and self.readout_units == self.embedding_size
         tied = self.tie_embeddings == "none" or is_as_wide
         readout = "none, or a model.readout other than linear with model.readout_units as model.embedding_size"
         _require(tied, "model.tie_embeddings", readout, self.tie_embeddings)
-        dot = self.attention != "dot" or self.encoder_units == self.decoder_units
-        width = f"{self.encoder_units}, as model.encoder_units, for model.attention: dot (general takes any)"
-        _require(dot, "model.decoder_units", width, self.decoder_units)
-        context = self.attention == "none" or self.context == "initial"
-        _require(
-            context, "model.context", "initial beside attention, which gives a context at every step", self.context
-        )
+
+    def _check_parts(self) -> None:
+        attends = self.attention != "none"
+        summary = not (attends and self.summary_at_every_step)
+        _require(summary, "model.summary_at_every_step", "false beside attention", self.summary_at_every_step)
+        brought = attends or self.summary_at_every_step or self.bridge != "zero"
+        _require(brought, "model.bridge", "dense or copy where nothing else brings the source", self.bridge)
+        place = self.attention_place == "inside" or (attends and self.attention_query == "state")
+        asked = "inside, or model.attention with model.attention_query: state"
+        _require(place, "model.attention_place", asked, self.attention_place)
+        inside = not self.context_to_all_layers or (attends and self.attention_place == "inside")
+        _require(inside, "model.context_to_all_layers", "false without attention inside", self.context_to_all_layers)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,14 +7,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.attention import Memory, make_attention
-from models.cells import State
+from models.attention import Attention, Memory
+from models.attentions import make_attention
+from models.bridge import Bridge
+from models.cell import State
 from models.config import ModelConfig
 from models.embedding import Embedding
 from models.encoder import Encoded
-from models.loops import linear, take
+from models.loops import linear, scan, stack, take
 from models.readout import Readout
-from models.recurrence import Recurrence
 from models.side import Side
 from pipeline.schema import PAD_ID, START_ID
 
@@ -38,38 +39,65 @@ class Source(NamedTuple):
         )
 
 
+class DecoderState(NamedTuple):
+    """What goes from step to step; a part is an empty tuple where the model has none.
+
+    Attributes:
+        layers: The state of each layer, each part `(batch, n, ...)`.
+        noted: What attention above notes of its readings.
+        fed: What the output layer read last, for input feeding, `(batch, n, width)`.
+    """
+
+    layers: tuple[State, ...]
+    noted: tuple[Any, ...] = ()
+    fed: Any = ()
+
+
 @keras.saving.register_keras_serializable(package="keras_nmt")
 class Decoder(Side):
-    """Recurrent layers over the target; the lowest reads the source (Bahdanau 2015, section A.2.2)."""
+    """Recurrent layers over the target.
+
+    Attention is read `inside` the lowest layer, before its cell's step (Bahdanau 2015, section A.2.2), or `above` the
+    top one, after its step (Luong 2015). What is read inside is known before the layers above run: they run one after
+    the other over all steps. With input feeding, or attention above, all layers take one step together, the step of
+    search.
+    """
+
+    leading_axes = 3
 
     def __init__(self, embedding: Embedding, config: ModelConfig, **kwargs: Any):
         super().__init__(embedding, config, **kwargs)
         self.is_tied = config.tie_embeddings != "none"
-        asks_with_input = config.attention_query == "state-and-input"
-        self.attention = make_attention(config.attention, config.attention_units, asks_with_input)
-        cell, units, bias = config.cell, config.decoder_units, config.forget_bias
+        attention = make_attention(config)
+        is_inside = config.attention_place == "inside"
+        self.attention_above: Attention | None = None if is_inside else attention
         self.recurrences = [
-            Recurrence(cell, units, None if depth else self.attention, bias, name=f"layer_{depth}")
+            self.recurrence(
+                config.decoder_units, f"layer_{depth}", attention=attention if is_inside and not depth else None
+            )
             for depth in range(config.decoder_layers)
         ]
+        self.steps_together = config.input_feeding or not is_inside
+        self.bridge = Bridge(config.bridge, config.decoder_layers, config.decoder_units, name="bridge")
         self.readout = Readout(config.readout, config.readout_units, name="readout")
         self._never_chosen = np.zeros(embedding.vocab_size, "float32")
         self._never_chosen[[PAD_ID, START_ID]] = -np.inf
 
     def build(self, ids_shape: Any = None) -> None:
         """Makes the weights."""
-        encoder_units, units = self.config.encoder_units, self.config.decoder_units
+        config = self.config
+        encoder_units, units = config.encoder_units, config.decoder_units
         self.embedding.build_once()
-        context_units = encoder_units if self.attention or self.config.context != "initial" else 0
-        width = self.embedding.units + (0 if self.attention else context_units)
+        summary_units = encoder_units if config.summary_at_every_step else 0
+        context_units = encoder_units if config.attention != "none" else summary_units
+        self.readout.build(units + context_units + (self.embedding.units if config.readout_reads_input else 0))
+        width = self.embedding.units + summary_units + (self.readout.units if config.input_feeding else 0)
         for recurrence in self.recurrences:
             recurrence.build(width, encoder_units)
-            width = units
-        parts = self.recurrences[0].cell.state_parts
-        if self.config.context != "every-step":
-            bridges = (encoder_units, len(self.recurrences) * units)
-            self.bridge_kernel = [self.add_weight(name=f"bridge_kernel_{part}", shape=bridges) for part in range(parts)]
-        self.readout.build(width + context_units + (self.embedding.units if self.config.readout_reads_input else 0))
+            width = units + (encoder_units if config.context_to_all_layers else 0)
+        self.bridge.build(encoder_units, self.recurrences[0].cell.state_parts)
+        if self.attention_above:
+            self.attention_above.build(units, encoder_units)
         if not self.is_tied:
             self.output_table = self.add_weight(
                 name="output_table", shape=(self.embedding.vocab_size, self.readout.units)
@@ -77,28 +105,25 @@ class Decoder(Side):
         self.output_bias = self.add_weight(name="output_bias", shape=(self.embedding.vocab_size,), initializer="zeros")
         self.built = True
 
-    def start(self, encoded: Encoded) -> tuple[Source, tuple[State, ...]]:
-        """What is computed once a sentence.
+    def start(self, encoded: Encoded) -> tuple[Source, DecoderState]:
+        """What is computed once a sentence: the source, and the first state, each part `(batch, 1, ...)`."""
+        if self.attention_above:
+            memory: Memory | tuple[()] = self.attention_above.remember(encoded.values, encoded.mask)
+        else:
+            memory = self.recurrences[0].remember(encoded.values, encoded.mask)
+        layers = tuple(
+            recurrence.first_state(state, memory)
+            for recurrence, state in zip(self.recurrences, self.bridge(encoded.state), strict=True)
+        )
+        source = Source(memory, encoded.state[0] if self.config.summary_at_every_step else ())
+        noted = self.attention_above.first_memo(memory) if self.attention_above else ()
+        fed = ()
+        if self.config.input_feeding:
+            fed = ops.zeros_like(encoded.state[0][:, None, :1]) + ops.zeros((self.readout.units,), self.compute_dtype)
+        return source, DecoderState(layers, noted, fed)
 
-        Returns:
-            The source, and the state of each layer, each part `(batch, 1, units)`. The bridge is one tanh layer for
-            each part of the state (Bahdanau 2015, section A.2.2).
-        """
-        memory = self.recurrences[0].remember(encoded.values, encoded.mask)
-        summary = () if self.attention or self.config.context == "initial" else encoded.state[0]
-        if self.config.context == "every-step":
-            units = self.config.decoder_units
-            zeros = ops.zeros_like(encoded.state[0][:, None, :1]) + ops.zeros((units,), self.compute_dtype)
-            state = tuple((zeros,) * recurrence.cell.state_parts for recurrence in self.recurrences)
-            return Source(memory, summary), state
-        bridged = [
-            ops.split(ops.tanh(linear(part, kernel))[:, None], len(self.recurrences), axis=-1)
-            for part, kernel in zip(encoded.state, self.bridge_kernel, strict=True)
-        ]
-        return Source(memory, summary), tuple(zip(*bridged, strict=True))
-
-    def call(self, decoder_input_ids: Any, source: Source, state: tuple[State, ...], training: bool = False) -> Any:
-        """Runs over a whole target, layer by layer.
+    def call(self, decoder_input_ids: Any, source: Source, state: DecoderState, training: bool = False) -> Any:
+        """Runs over a whole target.
 
         Args:
             decoder_input_ids: START and the target without its last id, `(batch, tgt_len)`.
@@ -109,18 +134,60 @@ class Decoder(Side):
         Returns:
             What the output layer reads, `(batch, tgt_len, width)`.
         """
-        embedded = self.embedding(ops.transpose(decoder_input_ids)[:, :, None])
-        embedded = self.dropout(embedded, training=training)
+        embedded = self.embed(ops.transpose(decoder_input_ids)[:, :, None], training)
+        run = self._run_together if self.steps_together else self._run_by_layer
+        return ops.transpose(run(embedded, source, state, training)[:, :, 0], (1, 0, 2))
+
+    def _run_by_layer(self, embedded: Any, source: Source, state: DecoderState, training: bool) -> Any:
         inputs, contexts = self._inputs(embedded, source), ()
-        for depth, (recurrence, initial) in enumerate(zip(self.recurrences, state, strict=True)):
-            inputs = self.dropout(inputs, training=training) if depth else inputs
+        for depth, (recurrence, initial) in enumerate(zip(self.recurrences, state.layers, strict=True)):
+            below = self.dropout(inputs, training=training) if depth else inputs
+            below = self._with_context(below, contexts) if depth else below
             if recurrence.attention:
-                states, contexts = recurrence(inputs, initial, source.memory)
+                states, contexts = recurrence(below, initial, source.memory, training=training)
             else:
-                states, _ = recurrence(inputs, initial)
-            inputs = states[0]
-        hidden = self.dropout(self._hidden(inputs, contexts, embedded, source), training=training)
-        return ops.transpose(hidden[:, :, 0], (1, 0, 2))
+                states, _ = recurrence(below, initial, training=training)
+            inputs = states[0] + inputs if self.config.residual and depth else states[0]
+        return self.dropout(self._hidden(inputs, contexts, embedded, source), training=training)
+
+    def _run_together(self, embedded: Any, source: Source, state: DecoderState, training: bool) -> Any:
+        # Drawn outside the loop, as not every backend can draw in it.
+        ones = ops.ones_like(embedded[..., :1])
+        widths = [self.config.decoder_units] * (len(self.recurrences) - 1) + [self.readout.units]
+        kept = [ones * ops.ones((width,), ones.dtype) for width in widths]
+        masks = [self.dropout(mask, training=training) for mask in kept] if training else []
+        step = self._step(training)
+
+        def run(state: DecoderState, row: Any) -> tuple[DecoderState, Any]:
+            hidden, state = step(row[0], source, state, row[1])
+            return state, hidden
+
+        return stack(scan(run, state, (embedded, masks))[1])
+
+    def _step(self, training: bool = False) -> Callable[..., tuple[Any, DecoderState]]:
+        """Makes the step of all layers: embeddings, source, state and masks to what the output layer reads, and state.
+
+        The masks are those of what enters each layer but the lowest, and of what the output layer reads; none drops
+        nothing.
+        """
+        steps = [recurrence.stepper(training) for recurrence in self.recurrences]
+
+        def run(embedded: Any, source: Source, state: DecoderState, masks: Any = ()) -> tuple[Any, DecoderState]:
+            inputs, context, noted, layers = self._inputs(embedded, source, state.fed), (), (), []
+            for depth, (recurrence, step) in enumerate(zip(self.recurrences, steps, strict=True)):
+                below = inputs * masks[depth - 1] if depth and masks else inputs
+                below = self._with_context(below, context) if depth else below
+                after, attended = step(below, state.layers[depth], source.memory if recurrence.attention else ())
+                context = attended if recurrence.attention else context
+                layers.append(after)
+                inputs = after[0] + inputs if self.config.residual and depth else after[0]
+            if self.attention_above:
+                context, noted = self.attention_above.look(source.memory, inputs, state.noted)
+            hidden = self._hidden(inputs, context, embedded, source)
+            hidden = hidden * masks[-1] if masks else hidden
+            return hidden, DecoderState(tuple(layers), noted, hidden if self.config.input_feeding else ())
+
+        return run
 
     def stepper(self, choices: Any = None) -> Callable[[Any, Source, Any], tuple[Any, Any]]:
         """Makes the step of search, for which the weights are put together once.
@@ -129,25 +196,18 @@ class Decoder(Side):
             choices: Ids of the tokens that may be chosen, `(choices,)`; by default the whole vocabulary.
 
         Returns:
-            From the last token of each hypothesis `(batch, n)`, the source and the state of each layer, each part
-            `(batch, n, units)`, to logits `(batch, n, choices)`, minus infinity for PAD and START, and the new state.
+            From the last token of each hypothesis `(batch, n)`, the source and the state, each part `(batch, n, ...)`,
+            to logits `(batch, n, choices)`, minus infinity for PAD and START, and the new state.
         """
         table, bias = self.output_weights()
         bias = bias + self._never_chosen
         if choices is not None:
             table, bias = take(table, choices), take(bias, choices)
-        kernel = ops.transpose(table)
-        steps = [recurrence.stepper() for recurrence in self.recurrences]
+        kernel, step = ops.transpose(table), self._step()
 
-        def run(ids: Any, source: Source, state: tuple[State, ...]) -> tuple[Any, tuple[State, ...]]:
-            embedded = self.embedding(ids)
-            inputs, context, new_state = self._inputs(embedded, source), (), []
-            for recurrence, step, before in zip(self.recurrences, steps, state, strict=True):
-                after, attended = step(inputs, before, source.memory if recurrence.attention else ())
-                context = attended if recurrence.attention else context
-                new_state.append(after)
-                inputs = after[0]
-            return linear(self._hidden(inputs, context, embedded, source), kernel, bias), tuple(new_state)
+        def run(ids: Any, source: Source, state: DecoderState) -> tuple[Any, DecoderState]:
+            hidden, state = step(self.embedding(ids), source, state)
+            return linear(hidden, kernel, bias), state
 
         return run
 
@@ -156,11 +216,18 @@ class Decoder(Side):
         table = self.embedding.table if self.is_tied else self.output_table
         return ops.convert_to_tensor(table), ops.convert_to_tensor(self.output_bias)
 
-    def _inputs(self, embedded: Any, source: Source) -> Any:
-        """The lowest layer's inputs: embeddings `(..., batch, n, embedding_size)` and the summary, if any."""
-        if isinstance(source.summary, tuple):
-            return embedded
-        return ops.concatenate([embedded, self._spread(source.summary, embedded)], axis=-1)
+    def _inputs(self, embedded: Any, source: Source, fed: Any = ()) -> Any:
+        """The lowest layer's inputs: embeddings `(..., batch, n, embedding_size)`, the summary and what is fed."""
+        parts = [embedded]
+        if not isinstance(source.summary, tuple):
+            parts.append(self._spread(source.summary, embedded))
+        if not isinstance(fed, tuple):
+            parts.append(fed)
+        return ops.concatenate(parts, axis=-1) if len(parts) > 1 else embedded
+
+    def _with_context(self, inputs: Any, context: Any) -> Any:
+        """The inputs of a layer but the lowest: with the context, where all layers get it (Wu 2016, section 3)."""
+        return ops.concatenate([inputs, context], axis=-1) if self.config.context_to_all_layers else inputs
 
     @staticmethod
     def _spread(summary: Any, like: Any) -> Any:

@@ -1,11 +1,13 @@
 """The encoder: source tokens to a sequence of states and a summary."""
 
+import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
-from models.cells import State
+from models.cell import State
 from models.config import ModelConfig
 from models.embedding import Embedding
 from models.loops import take
@@ -41,17 +43,19 @@ class Encoder(Side):
 
     A source is read up to its last real token: the backward direction turns each sentence round within its own length,
     so that padding comes last for both and no result depends on it. Two directions have half the units each, side by
-    side.
+    side, or all of them each, and are added.
     """
 
     def __init__(self, embedding: Embedding, config: ModelConfig, **kwargs: Any):
         super().__init__(embedding, config, **kwargs)
-        directions = ("forward", "backward") if config.encoder == "bidirectional" else ("forward",)
-        units = config.encoder_units // len(directions)
-        self.layers_by_depth = [
-            [Recurrence(config.cell, units, None, config.forget_bias, name=f"{way}_{depth}") for way in directions]
-            for depth in range(config.encoder_layers)
-        ]
+        self.layers_by_depth = [self._directions(depth) for depth in range(config.encoder_layers)]
+
+    def _directions(self, depth: int) -> list[Recurrence]:
+        encoder, units = self.config.encoder, self.config.encoder_units
+        if encoder == "unidirectional" or (encoder == "first-bidirectional" and depth):
+            return [self.recurrence(units, f"forward_{depth}")]
+        units = units if self.config.encoder_merge == "sum" else units // 2
+        return [self.recurrence(units, f"{way}_{depth}") for way in ("forward", "backward")]
 
     def build(self, ids_shape: Any = None) -> None:
         """Makes the weights."""
@@ -71,19 +75,27 @@ class Encoder(Side):
         turned = ops.where(steps < lengths, lengths - 1 - steps, steps)
         last = ops.maximum(lengths - 1, 0)[None]
 
-        outputs = self.embedding(ops.transpose(source_ids))
-        for directions in self.layers_by_depth:
-            inputs = self.dropout(outputs, training=training)
-            forward, *backward = directions
-            runs = [self._run(forward, inputs)]
-            runs += [self._run(recurrence, take_steps(inputs, turned)) for recurrence in backward]
+        outputs = self.embed(ops.transpose(source_ids), training)
+        if self.config.source_order == "backwards":
+            outputs = take_steps(outputs, turned)
+        for depth, (forward, *backward) in enumerate(self.layers_by_depth):
+            inputs = self.dropout(outputs, training=training) if depth else outputs
+            runs = [self._run(forward, inputs, training)]
+            runs += [self._run(recurrence, take_steps(inputs, turned), training) for recurrence in backward]
             ends = [[take_steps(part, last)[0] for part in states] for states in runs]
-            state = tuple(ops.concatenate(parts, axis=-1) for parts in zip(*ends, strict=True))
-            outputs = ops.concatenate([runs[0][0], *(take_steps(states[0], turned) for states in runs[1:])], axis=-1)
+            state = tuple(map(self._merge, zip(*ends, strict=True)))
+            merged = self._merge([runs[0][0], *(take_steps(states[0], turned) for states in runs[1:])])
+            outputs = merged + outputs if self.config.residual and depth else merged
         return Encoded(ops.transpose(outputs, (1, 0, 2)), mask, state)
 
+    def _merge(self, directions: Sequence[Any]) -> Any:
+        """Both directions, each `(..., units)`, as one."""
+        if self.config.encoder_merge == "sum":
+            return functools.reduce(ops.add, directions)
+        return ops.concatenate(directions, axis=-1)
+
     @staticmethod
-    def _run(recurrence: Recurrence, inputs: Any) -> State:
+    def _run(recurrence: Recurrence, inputs: Any, training: bool) -> State:
         zeros = ops.zeros((ops.shape(inputs)[1], recurrence.units), inputs.dtype)
-        states, _ = recurrence(inputs, (zeros,) * recurrence.cell.state_parts)
+        states, _ = recurrence(inputs, (zeros,) * recurrence.cell.state_parts, training=training)
         return states

@@ -7,9 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.cells import State
 from models.config import ModelConfig
-from models.decoder import Decoder, Source
+from models.decoder import Decoder, DecoderState, Source
 from models.embedding import Embedding
 from models.encoder import Encoder
 from models.loops import linear
@@ -72,7 +71,7 @@ class Seq2Seq(keras.Model):
         table, bias = self.decoder.output_weights()
         return linear(hidden, ops.transpose(table), bias)
 
-    def start(self, source_ids: Any, training: bool = False) -> tuple[Source, tuple[State, ...]]:
+    def start(self, source_ids: Any, training: bool = False) -> tuple[Source, DecoderState]:
         """Encodes `source_ids (batch, src_len)`; returns what `Decoder.start` returns."""
         return self.decoder.start(self.encoder(source_ids, training=training))
 

@@ -1,4 +1,4 @@
-"""What the encoder and the decoder share: an embedding of their language, and the settings."""
+"""What the encoder and the decoder share: an embedding of their language, the settings, and what is dropped."""
 
 import dataclasses
 from typing import Any
@@ -7,20 +7,44 @@ import keras
 
 from models.config import ModelConfig
 from models.embedding import Embedding
+from models.recurrence import Recurrence
 
 
 class Side(keras.layers.Layer):
-    """One side of a model.
+    """One side of a model, whose sequences have time first.
 
     Args:
         embedding: That of the side's ids; both sides may have the same.
         config: The settings of the model, of which each side reads its own.
+
+    Attributes:
+        leading_axes: Of a sequence of vectors: time, the batch, and what else comes before the vector.
     """
+
+    leading_axes = 2
 
     def __init__(self, embedding: Embedding, config: ModelConfig, **kwargs: Any):
         super().__init__(**kwargs)
         self.embedding, self.config = embedding, config
-        self.dropout = keras.layers.Dropout(config.dropout)
+        rest = (None,) * self.leading_axes
+        # Variational dropout is the same in all steps (Gal and Ghahramani 2016).
+        self.dropout = keras.layers.Dropout(config.dropout, (1, *rest) if config.variational_dropout else None)
+        self.word_dropout = keras.layers.Dropout(config.word_dropout, (*rest, 1))
+
+    def embed(self, ids: Any, training: bool) -> Any:
+        """Looks up `ids (steps, batch, ...)`, and drops words and units of them."""
+        embedded = self.word_dropout(self.embedding(ids), training=training)
+        return self.dropout(embedded, training=training)
+
+    def recurrence(self, units: int, name: str, **settings: Any) -> Recurrence:
+        """A recurrent layer by the settings."""
+        config = self.config
+        common = {
+            "forget_bias": config.forget_bias,
+            "recurrent_initializer": config.recurrent_initializer,
+            "weight_drop": config.weight_drop,
+        }
+        return Recurrence(config.cell, units, name=name, **common, **settings)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

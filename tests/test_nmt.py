@@ -148,7 +148,7 @@ def test_a_recipe_sets_and_an_option_wins_wherever_it_stands(tmp_path: Path) -> 
 
 
 def test_an_option_is_judged_together_with_the_recipe() -> None:
-    assert recipe_of("plain", *FOLDERS, "--model.context", "both").model.context == "both"
+    assert recipe_of("plain", *FOLDERS, "--model.summary_at_every_step", "true").model.summary_at_every_step
 
 
 def test_an_empty_recipe_is_all_defaults(tmp_path: Path) -> None:
@@ -161,8 +161,8 @@ def test_shipped_recipes_differ_in_what_their_names_say() -> None:
     common = {"cell": "lstm", "encoder_units": 512, "decoder_units": 512, "embedding_size": 256}
     common |= {"tie_embeddings": "three-way"}
     parts = {
-        "plain": {"encoder": "unidirectional", "attention": "none", "context": "initial", "dropout": 0.2},
-        "bidirectional": {"encoder": "bidirectional", "attention": "none", "context": "initial", "dropout": 0.2},
+        "plain": {"encoder": "unidirectional", "attention": "none", "dropout": 0.2},
+        "bidirectional": {"encoder": "bidirectional", "attention": "none", "dropout": 0.2},
         "attention": {"encoder": "bidirectional", "attention": "additive", "dropout": 0.3},
     }
     for name, own in parts.items():

@@ -9,20 +9,22 @@ import keras
 import numpy as np
 from keras import tree
 
-from models.attention import Memory, make_attention
+from models.attention import Memory
+from models.attentions import make_attention
 from models.cells import CELLS
-from models.config import DecodingConfig
+from models.config import DecodingConfig, ModelConfig
 from models.decoding import search
-from models.recurrence import Projected, Weights, step, unroll
 from models.seq2seq import Seq2Seq
 from models.shortlist import Shortlist
+from models.unroll import Projected, Weights, step, unroll
 
 
 def check_unroll(name: str, kind: str) -> None:
     """The gradient of `unroll` against JAX's own of a plain loop over `step`."""
     draw, cell, attends, additive = np.random.default_rng(1), CELLS[name](), kind != "none", kind == "additive"
     steps, batch, units, source, queries = 3, 2, 3, 4, 6
-    values = units if kind == "dot" else 5
+    config = ModelConfig(attention=kind, attention_units=queries)
+    values = units if kind in ("dot", "scaled-dot") else 5
     query = queries if additive else values
     width, row = cell.gates * units, (batch, 1) if attends else (batch,)
 
@@ -32,7 +34,7 @@ def check_unroll(name: str, kind: str) -> None:
     mask = np.array([[True] * 4, [True, True, False, False]])
     weights, memory = Weights(array(units, width)), ()
     if attends:
-        state_kernel = array(units, width + (query if kind != "dot" else 0))
+        state_kernel = array(units, width + (query if kind not in ("dot", "scaled-dot") else 0))
         weights = Weights(state_kernel, array(queries) if additive else ())
         keys = array(source, batch, queries) if additive else ()
         memory = (keys, array(batch, source, values), array(batch, source, width))
@@ -53,7 +55,7 @@ def check_unroll(name: str, kind: str) -> None:
     def gradient(run):
         def loss(weights, memory, projected, state):
             memory = Memory(*memory, jnp.asarray(mask)) if attends else ()
-            outputs = run(cell, make_attention(kind, queries, True), weights, memory, projected, state)
+            outputs = run(cell, make_attention(config), weights, memory, projected, state)
             return sum((x * y).sum() for x, y in zip(tree.flatten(outputs), factors, strict=True))
 
         return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2, 3)))(*arguments)
@@ -98,11 +100,11 @@ def check_model(number: int, arrays) -> None:
 
 if __name__ == "__main__":
     assert keras.backend.backend() == "jax"
-    for cell in CELLS:
-        for kind in ("none", "additive", "dot", "general"):
+    for cell in (name for name, kind in CELLS.items() if kind.has_gradient):
+        for kind in ("none", "additive", "dot", "scaled-dot", "general"):
             check_unroll(cell, kind)
             print(cell)
     with np.load(sys.argv[1]) as saved:
-        for number in range(3):
+        for number in range(sum(name.endswith("/config") for name in saved)):
             check_model(number, saved)
             print("model")

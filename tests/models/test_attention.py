@@ -2,11 +2,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.attention import AdditiveAttention, DotAttention, Memory, make_attention, read, softmax_gradient
+from models.additive_attention import AdditiveAttention
+from models.attention import Memory, softmax_gradient
+from models.attentions import make_attention
+from models.config import ModelConfig
+from models.dot_attention import DotAttention
 
 BATCH, SOURCE, QUERY, UNITS, VALUES, GATES = 2, 5, 3, 4, 6, 7
 MASK = np.array([[True] * 5, [True, True, False, False, False]])
-KINDS = ("additive", "dot")
+KINDS = ("additive", "dot", "scaled-dot")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -25,14 +29,18 @@ def parts(given):
     return given.get("score_kernel", ()), memory, given["query"]
 
 
+def attention_of(kind, query="state"):
+    return make_attention(ModelConfig(attention=kind, attention_units=UNITS, attention_query=query))
+
+
 def read_as(kind, given):
-    return read(make_attention(kind, UNITS, False), *parts(given))
+    return attention_of(kind).read(*parts(given))
 
 
 def plain_score(kind, given, b, s, query):
     if kind == "additive":
         return np.tanh(query + given["keys"][s, b]) @ given["score_kernel"]
-    return query @ given["values"][b, s]
+    return query @ given["values"][b, s] / (VALUES**0.5 if kind == "scaled-dot" else 1)
 
 
 @every_kind
@@ -64,12 +72,12 @@ def test_padding_has_weight_zero_whatever_it_holds(kind):
 @every_kind
 def test_gradient_is_that_of_automatic_differentiation(kind):
     score_kernel, memory, query = parts(arrays(kind, 1))
-    attention = make_attention(kind, UNITS, False)
+    attention = attention_of(kind)
     d_weights = tf.constant(np.random.default_rng(2).normal(size=(BATCH, 1, SOURCE)))
     watched = [query, memory.values] + [score_kernel, memory.keys] * (kind == "additive")
     with tf.GradientTape() as tape:
         tape.watch(watched)
-        reading = read(attention, score_kernel, memory, query)
+        reading = attention.read(score_kernel, memory, query)
         loss = tf.reduce_sum(reading.weights * d_weights)
     expected = tape.gradient(loss, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     d_scores = softmax_gradient(reading.weights, d_weights)
@@ -103,11 +111,13 @@ def test_the_keys_of_a_dot_product_are_the_values(general):
     assert [tuple(weight.shape) for weight in attention.weights] == [(QUERY, VALUES)] * general
 
 
-@pytest.mark.parametrize(("kind", "width"), [("additive", UNITS), ("dot", VALUES), ("general", VALUES)])
+@pytest.mark.parametrize(
+    ("kind", "width"), [("additive", UNITS), ("dot", VALUES), ("general", VALUES), ("local", 2 * VALUES)]
+)
 def test_what_is_asked_is_a_map_of_the_inputs(kind, width):
     inputs = np.random.default_rng(4).normal(size=(BATCH, 2, 3)).astype("float32")
     for asks_with_input in (False, True):
-        attention = make_attention(kind, UNITS, asks_with_input)
+        attention = attention_of(kind, "state-and-input" if asks_with_input else "state")
         attention.build(QUERY, VALUES, 3)
         if asks_with_input:
             assert attention.input_kernel.shape == (3, width)
@@ -117,4 +127,12 @@ def test_what_is_asked_is_a_map_of_the_inputs(kind, width):
 
 
 def test_no_attention():
-    assert make_attention("none", UNITS, True) is None
+    assert attention_of("none") is None
+
+
+def test_a_normalized_kernel_has_the_length_of_its_gain():
+    attention = attention_of("normalized-additive")
+    attention.build(QUERY, VALUES)
+    attention.score_kernel.assign([3.0, 0.0, 4.0, 0.0])
+    attention.score_gain.assign(2.0)
+    np.testing.assert_allclose(attention.scoring_kernel(), [1.2, 0, 1.6, 0], rtol=1e-6)

@@ -21,7 +21,6 @@ MISTAKES = [
     ("model.encoder", "both"),
     ("model.attention", "both"),
     ("model.attention_query", "word"),
-    ("model.context", "never"),
     ("model.readout", "wide"),
     ("model.tie_embeddings", "all"),
     ("model.encoder_units", 0),
@@ -36,8 +35,18 @@ MISTAKES = [
     # Two directions cannot share an odd width; the default encoder has two.
     ("model.encoder_units", 511),
     # The default attention gives a context at every step already.
-    ("model.context", "every-step"),
-    ("model.context", "both"),
+    ("model.summary_at_every_step", True),
+    # The default query holds the input.
+    ("model.attention_place", "above"),
+    ("model.attention_place", "below"),
+    ("model.attention_heads", 0),
+    ("model.attention_window", 0),
+    ("model.recurrent_initializer", "zeros"),
+    ("model.encoder_merge", "product"),
+    ("model.source_order", "sorted"),
+    ("model.bridge", "none"),
+    ("model.word_dropout", 1.0),
+    ("model.weight_drop", 1.0),
     ("training.schedule", "linear"),
     ("training.best_by", "chrf"),
     ("training.epochs", 0),
@@ -82,19 +91,45 @@ def test_a_dot_product_needs_one_width():
         ModelConfig(attention="dot", encoder_units=6, decoder_units=5)
 
 
+@pytest.mark.parametrize(
+    ("setting", "settings"),
+    [
+        ("decoder_units", {"bridge": "copy", "encoder_units": 6, "decoder_units": 5}),
+        ("decoder_units", {"attention": "scaled-dot", "encoder_units": 6, "decoder_units": 5}),
+        ("attention_heads", {"attention": "multi-head", "attention_heads": 3}),
+        ("encoder_units", {"cell": "unitary", "encoder_units": 6}),
+        ("decoder_units", {"cell": "unitary", "decoder_units": 5}),
+        ("bridge", {"attention": "none", "bridge": "zero"}),
+        ("attention_place", {"attention": "none", "attention_place": "above", "attention_query": "state"}),
+        ("context_to_all_layers", {"attention": "none", "context_to_all_layers": True}),
+        (
+            "context_to_all_layers",
+            {"attention_place": "above", "attention_query": "state", "context_to_all_layers": True},
+        ),
+    ],
+    ids=str,
+)
+def test_parts_that_do_not_fit_are_named(setting, settings):
+    with pytest.raises(UserError, match=rf"^model\.{setting}: expected "):
+        ModelConfig(**settings)
+
+
 def test_what_is_just_allowed():
     ModelConfig(attention="dot", encoder_units=6, decoder_units=6)
     ModelConfig(attention="general", encoder_units=6, decoder_units=5)
     ModelConfig(encoder="unidirectional", encoder_units=511, tie_embeddings="two-way", dropout=0.0)
-    for context in ("initial", "every-step", "both"):
-        ModelConfig(attention="none", context=context)
+    ModelConfig(attention="none", bridge="zero", summary_at_every_step=True)
+    ModelConfig(bridge="zero", attention_place="above", attention_query="state", input_feeding=True)
+    ModelConfig(cell="unitary", encoder_units=8, decoder_units=2)
+    ModelConfig(encoder_units=511, encoder_merge="sum")
     TrainingConfig(label_smoothing=0.0, seed=0, patience=0, warmup_steps=0)
     DecodingConfig(beam_size=1, length_penalty=0.0, max_length_factor=0.0, max_source_length=2)
 
 
 def test_every_setting_but_the_free_ones_is_checked():
     settings = {f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in dataclasses.fields(kind)}
-    free = {"model.forget_bias", "model.readout_reads_input"}
+    free = {"forget_bias", "readout_reads_input", "residual", "context_to_all_layers", "input_feeding"}
+    free = {f"model.{name}" for name in (*free, "variational_dropout")}
     assert settings - {setting for setting, _ in MISTAKES} == free
 
 

@@ -1,4 +1,3 @@
-import itertools
 import typing
 
 import numpy as np
@@ -12,13 +11,21 @@ from models.recurrence import Recurrence
 from pipeline.schema import DECODER_INPUT_IDS, PAD_ID, SOURCE_IDS, START_ID
 
 PLAIN = {"attention": "none"}
+SUMMARY = PLAIN | {"bridge": "zero", "summary_at_every_step": True}
+BOTH = PLAIN | {"summary_at_every_step": True}
+ABOVE = {"attention_place": "above", "attention_query": "state"}
 LINEAR = {"readout": "linear", "readout_reads_input": False}
 DOT = {"attention": "dot", "encoder_units": 6, "decoder_units": 6}
 OPTIONS = [
     {},
-    {"cell": "simple"},
-    {"cell": "gru"},
-    {"encoder": "unidirectional"},
+    *({"cell": cell} for cell in ("simple", "relu", "gru", "gru-reset-before", "lstm-without-forget-gate", "scrn")),
+    *({"cell": cell, "attention": "none"} for cell in ("layer-norm-lstm", "layer-norm-gru")),
+    {"cell": "layer-norm-lstm", "attention": "general", "readout": "tanh"},
+    {"cell": "unitary", "encoder_units": 8, "decoder_units": 4},
+    {"cell": "relu", "recurrent_initializer": "identity", "source_order": "backwards"},
+    {"recurrent_initializer": "glorot", "encoder": "unidirectional"},
+    {"encoder": "first-bidirectional", "encoder_layers": 2, "residual": True, "decoder_layers": 2},
+    {"encoder_merge": "sum", "encoder_layers": 2, "context_to_all_layers": True, "decoder_layers": 3},
     {"readout": "linear"},
     LINEAR,
     {"readout": "tanh", "readout_reads_input": False},
@@ -27,16 +34,29 @@ OPTIONS = [
     {"tie_embeddings": "three-way"},
     {"attention_query": "state"},
     DOT,
+    DOT | {"attention": "scaled-dot", "bridge": "copy"},
     DOT | {"attention_query": "state", "cell": "gru"},
     {"attention": "general"},
+    {"attention": "normalized-additive", "bridge": "zero"},
+    {"attention": "coverage"},
+    {"attention": "coverage", "cell": "scrn", "input_feeding": True, "decoder_layers": 2},
+    {"attention": "multi-head", "attention_heads": 2, "attention_units": 4},
+    {"attention": "local", "attention_window": 2},
     {"encoder_layers": 2, "decoder_layers": 2},
+    {"input_feeding": True, "readout": "linear"},
+    ABOVE,
+    ABOVE | {"attention": "coverage", "decoder_layers": 2, "residual": True},
+    ABOVE | {"attention": "multi-head", "attention_heads": 2, "attention_units": 4, "input_feeding": True},
+    ABOVE | DOT | {"input_feeding": True, "readout": "tanh", "readout_reads_input": False, "bridge": "copy"},
+    ABOVE | {"attention": "local", "cell": "gru", "input_feeding": True, "tie_embeddings": "two-way"},
     {"cell": "gru", "decoder_layers": 2, "readout": "linear"},
     PLAIN,
-    PLAIN | {"context": "every-step"},
-    PLAIN | {"context": "both"},
-    PLAIN | {"cell": "simple", "context": "both", "decoder_layers": 2, "readout": "linear"},
-    PLAIN | {"cell": "gru", "context": "every-step", "decoder_layers": 2, "tie_embeddings": "two-way"},
-    PLAIN | {"encoder": "unidirectional", "context": "initial", "readout": "linear", "decoder_layers": 2},
+    SUMMARY,
+    BOTH,
+    BOTH | {"input_feeding": True},
+    BOTH | {"cell": "simple", "decoder_layers": 2, "readout": "linear"},
+    SUMMARY | {"cell": "gru", "decoder_layers": 2, "tie_embeddings": "two-way"},
+    PLAIN | {"encoder": "unidirectional", "readout": "linear", "decoder_layers": 2, "residual": True},
 ]
 
 
@@ -103,7 +123,11 @@ def test_every_weight_takes_part(make_model, make_batch, settings):
         assert np.abs(gradient).max() > 1e-6, variable.name
 
 
-@pytest.mark.parametrize("settings", [{}, DOT, PLAIN | {"context": "both", "decoder_layers": 2}], ids=name)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, DOT, BOTH | {"decoder_layers": 2}, {"attention": "coverage"}, ABOVE | {"input_feeding": True}],
+    ids=name,
+)
 def test_a_step_of_several_hypotheses_is_that_of_each(make_model, make_batch, settings):
     model = make_model(**settings)
     inputs, _ = make_batch([5, 2], [3, 3])
@@ -119,34 +143,19 @@ def test_a_step_of_several_hypotheses_is_that_of_each(make_model, make_batch, se
         np.testing.assert_allclose(logits[:, k : k + 1], expected, atol=1e-5)
 
 
-def test_where_the_source_enters(make_model, make_batch):
+@pytest.mark.parametrize("settings", [{}, PLAIN, SUMMARY, BOTH], ids=name)
+def test_where_the_source_enters(make_model, make_batch, settings):
+    model = make_model(**settings)
     inputs, _ = make_batch([5, 2], [3, 3])
-    for context, attention in itertools.product(("initial", "every-step", "both"), ("none", "additive")):
-        if attention == "additive" and context != "initial":
-            continue
-        model = make_model(attention=attention, context=context)
-        source, state = model.start(inputs[SOURCE_IDS])
-        assert len(source.memory) == (4 if attention == "additive" else 0)
-        encoded = model.encoder(inputs[SOURCE_IDS])
-        if attention == "none" and context != "initial":
-            np.testing.assert_array_equal(source.summary, encoded.state[0])
-        else:
-            assert source.summary == ()
-        kernels = [kernel.numpy() for kernel in getattr(model.decoder, "bridge_kernel", [])]
-        for number, part in enumerate(state[0]):
-            expected = np.zeros((2, 5))
-            if context != "every-step":
-                expected = np.tanh(encoded.state[number].numpy() @ kernels[number])
-            np.testing.assert_allclose(part[:, 0], expected, atol=1e-6)
-
-
-def test_each_layer_starts_from_its_own_part_of_the_bridge(make_model, make_batch):
-    model = make_model(cell="gru", decoder_layers=2)
-    inputs, _ = make_batch([5, 2], [3, 3])
-    _, ((first,), (second,)) = model.start(inputs[SOURCE_IDS])
-    [kernel] = model.decoder.bridge_kernel
-    both = np.tanh(model.encoder(inputs[SOURCE_IDS]).state[0].numpy() @ kernel.numpy())
-    np.testing.assert_allclose(np.concatenate([first, second], axis=-1)[:, 0], both, atol=1e-6)
+    source, state = model.start(inputs[SOURCE_IDS])
+    assert (source.memory == ()) == (settings.get("attention") == "none")
+    encoded = model.encoder(inputs[SOURCE_IDS])
+    if settings.get("summary_at_every_step"):
+        np.testing.assert_array_equal(source.summary, encoded.state[0])
+    else:
+        assert source.summary == ()
+    for found, expected in zip(state.layers[0], model.decoder.bridge(encoded.state)[0], strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_tied_model_has_no_output_table(make_model):
@@ -166,7 +175,8 @@ def test_tied_logits_are_products_with_the_embeddings(make_model, make_batch):
     model = make_model(tie_embeddings="two-way", attention="none")
     inputs, _ = make_batch([5], [1])
     source, state = model.start(inputs[SOURCE_IDS])
-    logits, ((h, _),) = model.stepper()(np.array([[2]]), source, state)
+    logits, state = model.stepper()(np.array([[2]]), source, state)
+    h = state.layers[0][0]
     decoder = model.decoder
     table = decoder.embedding.table.numpy()
     # Embeddings are 4 wide.
@@ -189,9 +199,9 @@ def test_dropout_drops_before_every_layer_in_training_alone(make_model, make_bat
     inputs, _ = make_batch([9] * 20, [9] * 20)
     call = Recurrence.call
 
-    def noted(self, inputs, *arguments):
+    def noted(self, inputs, *arguments, **settings):
         seen.append(np.mean(inputs == 0))
-        return call(self, inputs, *arguments)
+        return call(self, inputs, *arguments, **settings)
 
     monkeypatch.setattr(Recurrence, "call", noted)
     for training, share in ((True, 0.5), (False, 0)):
@@ -199,3 +209,50 @@ def test_dropout_drops_before_every_layer_in_training_alone(make_model, make_bat
         model(inputs, training=training)
         # Both directions of the encoder, and both layers of the decoder.
         assert seen == pytest.approx([share] * 4, abs=0.1)
+
+
+@pytest.mark.parametrize("settings", [{}, {"input_feeding": True, "decoder_layers": 2}], ids=name)
+def test_variational_dropout_drops_the_same_units_in_all_steps(make_model, make_batch, settings):
+    inputs, _ = make_batch([9] * 20, [9] * 20)
+    for variational in (False, True):
+        model = make_model(dropout=0.5, variational_dropout=variational, **settings)
+        dropped = model(inputs, training=True).numpy() == 0
+        assert np.mean(dropped) == pytest.approx(0.5, abs=0.1)
+        assert (dropped == dropped[:, :1]).all() == variational
+
+
+def test_word_dropout_drops_whole_embeddings(make_model, make_batch):
+    model = make_model(word_dropout=0.5)
+    for side in (model.encoder, model.decoder):
+        ids = np.full((20, 30) + (1,) * (side.leading_axes - 2), 4, "int32")
+        for training, share in ((True, 0.5), (False, 0)):
+            dropped = side.embed(ids, training).numpy() == 0
+            assert (dropped == dropped[..., :1]).all()
+            assert np.mean(dropped) == pytest.approx(share, abs=0.08)
+
+
+@pytest.mark.parametrize("settings", [{}, ABOVE, {"cell": "unitary", "encoder_units": 8, "decoder_units": 4}], ids=name)
+def test_weight_drop_drops_recurrent_weights_in_training_alone(make_model, make_batch, settings):
+    model, inputs = make_model(weight_drop=0.5, **settings), make_batch([5, 2], [3, 6])[0]
+    np.testing.assert_array_equal(model(inputs), model(inputs))
+    drawn = [model(inputs, training=True) for _ in range(2)]
+    # A unitary cell has no recurrent kernel.
+    assert np.array_equal(*drawn) == (settings.get("cell") == "unitary")
+
+
+def test_steps_together_are_layers_one_after_the_other(make_model, make_batch):
+    """Without what is fed, input feeding is another order of the same work."""
+    settings = {"decoder_layers": 2, "residual": True, "context_to_all_layers": True}
+    fed, plain = make_model(input_feeding=True, **settings), make_model(**settings)
+    weights, width = fed.get_weights(), plain.decoder.embedding.units
+    for at, (weight, twin) in enumerate(zip(fed.weights, plain.weights, strict=True)):
+        if weight.shape != twin.shape:
+            # The kernels of the lowest layer: what is fed stands after the embedding.
+            assert weight.shape[0] == width + fed.decoder.readout.units and twin.shape[0] == width
+            weights[at][width:] = 0
+    fed.set_weights(weights)
+    plain.set_weights(
+        [weight[: twin.shape[0]] if twin.shape else weight for weight, twin in zip(weights, plain.weights, strict=True)]
+    )
+    inputs, _ = make_batch([5, 2, 4], [3, 6, 1])
+    np.testing.assert_allclose(fed(inputs), plain(inputs), atol=1e-6)

@@ -257,7 +257,7 @@ DECODING = {"max_length_factor": 1.5, "max_length_offset": 2}
 @pytest.mark.parametrize("beam_size", [1, 4])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"cell": "gru", "attention": "none", "context": "both"}, {"attention": "dot", "decoder_units": 6}],
+    [{}, {"cell": "gru", "attention": "none", "summary_at_every_step": True}, {"attention": "dot", "decoder_units": 6}],
     ids=["lstm", "gru", "dot"],
 )
 def test_a_translation_does_not_depend_on_padding_and_company(make_model, make_batch, beam_size, settings):

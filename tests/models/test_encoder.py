@@ -18,11 +18,11 @@ KINDS = [
 ]
 
 
-def make_encoder(cell="lstm", bidirectional=True, layers=1, dropout=0.0):
+def make_encoder(cell="lstm", bidirectional=True, layers=1, dropout=0.0, **settings):
     keras.utils.set_random_seed(1)
-    direction = "bidirectional" if bidirectional else "unidirectional"
+    settings = {"encoder": "bidirectional" if bidirectional else "unidirectional"} | settings
     sizes = {"encoder_units": 6, "encoder_layers": layers, "embedding_size": 4}
-    encoder = Encoder(Embedding(10, 4), ModelConfig(cell=cell, encoder=direction, dropout=dropout, **sizes))
+    encoder = Encoder(Embedding(10, 4), ModelConfig(cell=cell, dropout=dropout, **sizes, **settings))
     encoder.build()
     return encoder
 
@@ -84,12 +84,51 @@ def test_a_second_layer_sees_both_directions_of_the_first():
         first.set_weights(weights)
 
 
+def test_only_the_first_layer_reads_in_both_directions():
+    encoder = make_encoder(layers=3, encoder="first-bidirectional")
+    assert [[layer.units for layer in layers] for layers in encoder.layers_by_depth] == [[3, 3], [6], [6]]
+    encoded = encoder(IDS)
+    for row, length in enumerate(LENGTHS):
+        np.testing.assert_array_equal(encoded.state[0][row], encoded.values[row, length - 1])
+
+
+def test_added_directions_have_the_whole_width_each():
+    encoder, forward = make_encoder(encoder_merge="sum"), make_encoder(bidirectional=False)
+    [[first, second]] = encoder.layers_by_depth
+    assert first.units == second.units == 6
+    # A direction whose weights are nothing adds nothing.
+    first.set_weights(forward.layers_by_depth[0][0].get_weights())
+    second.set_weights([0 * weight for weight in second.get_weights()])
+    encoder.embedding.table.assign(forward.embedding.table)
+    found, expected = encoder(IDS), forward(IDS)
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-6)
+    np.testing.assert_allclose(found.state[0], expected.state[0], atol=1e-6)
+
+
+def test_a_source_read_backwards_is_one_turned_round():
+    forwards = make_encoder(bidirectional=False)
+    backwards = make_encoder(bidirectional=False, source_order="backwards")
+    encoded = backwards(IDS)
+    for row, length in enumerate(LENGTHS):
+        turned = forwards(IDS[row : row + 1, :length][:, ::-1])
+        np.testing.assert_allclose(encoded.values[row, :length], turned.values[0], atol=1e-6)
+        np.testing.assert_allclose(encoded.state[0][row], turned.state[0][0], atol=1e-6)
+
+
+def test_a_residual_layer_adds_what_it_reads():
+    plain, residual = make_encoder(layers=2), make_encoder(layers=2, residual=True)
+    lower = make_encoder(layers=1)
+    np.testing.assert_allclose(residual(IDS).values, plain(IDS).values + lower(IDS).values, atol=1e-6)
+
+
 @pytest.mark.parametrize("layers", [1, 2])
 def test_dropout_drops_before_every_layer_in_training_alone(layers, monkeypatch):
     encoder = make_encoder(layers=layers, dropout=0.5)
     np.testing.assert_array_equal(encoder(IDS).values, encoder(IDS).values)
     seen, run = [], encoder._run
-    monkeypatch.setattr(encoder, "_run", lambda recurrence, inputs: seen.append(inputs) or run(recurrence, inputs))
+    monkeypatch.setattr(
+        encoder, "_run", lambda layer, inputs, training: seen.append(inputs) or run(layer, inputs, training)
+    )
     for training, share in ((True, 0.5), (False, 0)):
         seen.clear()
         values = encoder(np.full((40, 20), 4, "int32"), training=training).values

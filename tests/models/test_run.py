@@ -9,7 +9,7 @@ from pipeline.errors import UserError
 
 RECIPE = Recipe(
     BatchingConfig(unit="tokens", size=900),
-    ModelConfig(cell="gru", attention="none", context="both", dropout=0.25),
+    ModelConfig(cell="gru", attention="none", summary_at_every_step=True, dropout=0.25),
     TrainingConfig(epochs=3, best_by="loss"),
     DecodingConfig(beam_size=2, length_penalty=0.6),
 )
@@ -28,7 +28,7 @@ def test_settings_come_back(tmp_path):
     assert RunConfig.read_from(tmp_path) == CONFIG
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
     written = json.loads((tmp_path / "config.json").read_text())
-    assert written["recipe"]["model"]["context"] == "both" and written["target_vocab_size"] == 9
+    assert written["recipe"]["model"]["summary_at_every_step"] and written["target_vocab_size"] == 9
 
 
 def test_no_run(tmp_path):

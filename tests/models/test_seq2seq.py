@@ -8,7 +8,13 @@ from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
 
 KINDS = {
     "plain": {"encoder": "unidirectional", "attention": "none"},
-    "every-step": {"cell": "gru", "attention": "none", "context": "every-step", "decoder_layers": 2},
+    "every-step": {
+        "cell": "gru",
+        "attention": "none",
+        "bridge": "zero",
+        "summary_at_every_step": True,
+        "decoder_layers": 2,
+    },
     "attention": {"tie_embeddings": "three-way"},
     "dot": {"attention": "dot", "decoder_units": 6, "decoder_layers": 2},
     "general": {"attention": "general", "attention_query": "state", "cell": "gru"},

@@ -90,7 +90,13 @@ def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run without attention, of other parts, with a vocabulary for each side; its beam is 1."""
     folder = tmp_path_factory.mktemp("plain")
     data = make_data(folder, joint_vocabulary=False)
-    parts = {"cell": "lstm", "encoder": "unidirectional", "encoder_layers": 2, "attention": "none", "context": "both"}
+    parts = {
+        "cell": "lstm",
+        "encoder": "unidirectional",
+        "encoder_layers": 2,
+        "attention": "none",
+        "summary_at_every_step": True,
+    }
     return make_run(data, folder / "run", epochs=1, beam_size=1, tie_embeddings="two-way", **parts)
 
 

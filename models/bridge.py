@@ -1,0 +1,44 @@
+"""The bridge: the encoder's last state to the decoder's first."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from models.cell import State
+from models.loops import linear
+
+
+@keras.saving.register_keras_serializable(package="keras_nmt")
+class Bridge(keras.layers.Layer):
+    """Makes the state of each layer of the decoder before its first step.
+
+    Args:
+        kind: `dense`, one tanh layer for each part of the state (Bahdanau 2015, section A.2.2); `copy`, the encoder's
+            own (Sutskever 2014); or `zero`.
+        layers: Of the decoder.
+        units: Of the decoder.
+    """
+
+    def __init__(self, kind: str, layers: int, units: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.kind, self.layers, self.units = kind, layers, units
+
+    def build(self, encoder_units: int, state_parts: int) -> None:
+        """Makes the weights."""
+        if self.kind == "dense":
+            shape = (encoder_units, self.layers * self.units)
+            self.kernels = [self.add_weight(name=f"kernel_{part}", shape=shape) for part in range(state_parts)]
+        self.built = True
+
+    def call(self, state: State) -> tuple[State, ...]:
+        """From parts `(batch, encoder_units)` to those of each layer, `(batch, 1, units)`."""
+        if self.kind == "dense":
+            bridged = [ops.tanh(linear(part, kernel)) for part, kernel in zip(state, self.kernels, strict=True)]
+            parts = [ops.split(part[:, None], self.layers, axis=-1) for part in bridged]
+        elif self.kind == "copy":
+            parts = [[part[:, None]] * self.layers for part in state]
+        else:
+            zeros = ops.zeros_like(state[0][:, None, :1]) + ops.zeros((self.units,), state[0].dtype)
+            parts = [[zeros] * self.layers for _ in state]
+        return tuple(zip(*parts, strict=True))

@@ -1,0 +1,46 @@
+"""What a recurrent cell is."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+State = tuple[Any, ...]
+
+
+class Cell(keras.layers.Layer):
+    """What one step does to the state.
+
+    The recurrence computes the products: `projected`, what the input contributes, `(..., gates * units)`, and
+    `recurrent`, what the last state contributes, `(..., recurrent_gates * units)`. A cell that needs more than these
+    has weights of its own.
+
+    Attributes:
+        gates: Parts of `projected`.
+        recurrent_gates: Parts of `recurrent`; with 0 there is no such product, and `recurrent` is an empty tuple.
+        state_parts: Parts of the state, each `(..., units)`; the first is the output h.
+        has_bias: Whether `projected` has a bias.
+        has_gradient: Whether there is a `gradient`; else the step is differentiated automatically.
+    """
+
+    gates = 1
+    recurrent_gates = 1
+    state_parts = 1
+    has_bias = True
+    has_gradient = False
+
+    def build(self, units: int, forget_bias: float = 0.0) -> None:
+        """Makes the cell's own weights; the arguments are those of `initial_bias`."""
+        self.built = True
+
+    def initial_bias(self, units: int, forget_bias: float) -> Any:
+        """The bias of `projected` to start from, `(gates * units,)`; `forget_bias` is that of a forget gate."""
+        return np.zeros(self.gates * units)
+
+    def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
+        """One step: the new state, and what `gradient` needs kept."""
+        raise NotImplementedError
+
+    def gradient(self, kept: tuple[Any, ...], previous: State, d_state: State) -> tuple[Any, Any, State]:
+        """Gradients of `projected`, of `recurrent`, and of the part of `previous` not reached through `recurrent`."""
+        raise NotImplementedError
