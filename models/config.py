@@ -206,6 +206,7 @@ class TrainingConfig:
         warmup_steps: Steps over which the step size rises from nothing to `learning_rate`.
         clip_norm: Highest global norm of the gradient (Pascanu 2013).
         label_smoothing: Share of probability spread over the whole vocabulary (Szegedy 2016).
+        z_loss: How much the squared logarithm of the softmax's denominator adds to the loss (Chowdhery 2022).
         seed: Decides initial weights, dropout and the order of pairs.
         best_by: Which validation figure decides the weights that are kept, `bleu` or `loss`.
         patience: Epochs without a better one after which training stops; 0 never stops.
@@ -217,6 +218,7 @@ class TrainingConfig:
     warmup_steps: int = 0
     clip_norm: float = 1.0
     label_smoothing: float = 0.1
+    z_loss: float = 0.0
     seed: int = 1
     best_by: Literal["bleu", "loss"] = "bleu"
     patience: int = 0
@@ -229,6 +231,7 @@ class TrainingConfig:
         _require(self.clip_norm > 0, "training.clip_norm", "above 0", self.clip_norm)
         smoothing = 0 <= self.label_smoothing < 1
         _require(smoothing, "training.label_smoothing", "at least 0 and below 1", self.label_smoothing)
+        _require(self.z_loss >= 0, "training.z_loss", "at least 0", self.z_loss)
         _require(self.seed < 2**32, "training.seed", "below 2 ** 32", self.seed)
         for name in ("warmup_steps", "seed", "patience"):
             _require(getattr(self, name) >= 0, f"training.{name}", "at least 0", getattr(self, name))

@@ -8,7 +8,9 @@ from models.loops import take, with_gradient
 from pipeline.schema import PAD_ID
 
 
-def token_cross_entropy(hidden: Any, table: Any, bias: Any, target_ids: Any, label_smoothing: float) -> Any:
+def token_cross_entropy(
+    hidden: Any, table: Any, bias: Any, target_ids: Any, label_smoothing: float, z_loss: float = 0.0
+) -> Any:
     """Cross-entropy of each token under the logits `hidden @ table.T + bias`, in nats.
 
     With smoothing e the target distribution is (1 - e) on the true id and e spread evenly over the vocabulary
@@ -22,6 +24,8 @@ def token_cross_entropy(hidden: Any, table: Any, bias: Any, target_ids: Any, lab
         bias: `(vocab,)`.
         target_ids: `(...)`.
         label_smoothing: e.
+        z_loss: What the squared logarithm of the exponents' sum is multiplied with and added, which keeps the logits
+            from drifting (Chowdhery 2022, section 5).
 
     Returns:
         `(...)` float32, padding included: weigh it away.
@@ -36,11 +40,15 @@ def token_cross_entropy(hidden: Any, table: Any, bias: Any, target_ids: Any, lab
         truth = ops.take_along_axis(logits, target_ids[:, None], axis=-1)
         wide, mean_row = _float32(hidden), _float32(ops.mean(table, axis=0))
         mean_logit = ops.matmul(wide, mean_row[:, None]) + ops.mean(bias)
-        losses = ops.log(total) + highest - (1 - label_smoothing) * truth - label_smoothing * mean_logit
+        log_total = ops.log(total) + highest
+        losses = (
+            log_total + z_loss * ops.square(log_total) - (1 - label_smoothing) * truth - label_smoothing * mean_logit
+        )
 
         def backward(d_losses: Any) -> tuple[Any, Any, Any, None]:
             d_losses = d_losses[:, None]
-            factor, even, true = d_losses / total, d_losses * label_smoothing, d_losses * (1 - label_smoothing)
+            factor = d_losses * (1 + 2 * z_loss * log_total) / total
+            even, true = d_losses * label_smoothing, d_losses * (1 - label_smoothing)
 
             def at_truth(rows: Any) -> Any:
                 return ops.segment_sum(true * rows, target_ids, num_segments=vocab)

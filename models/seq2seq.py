@@ -25,6 +25,7 @@ class Seq2Seq(keras.Model):
         source_vocab_size: Count of source ids.
         target_vocab_size: Count of target ids.
         label_smoothing: For the loss of training; validation has none.
+        z_loss: The same.
     """
 
     def __init__(
@@ -33,12 +34,13 @@ class Seq2Seq(keras.Model):
         source_vocab_size: int,
         target_vocab_size: int,
         label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.config = config = config if isinstance(config, ModelConfig) else ModelConfig(**config)
         self.source_vocab_size, self.target_vocab_size = source_vocab_size, target_vocab_size
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.z_loss = label_smoothing, z_loss
         target_embedding = source_embedding = Embedding(target_vocab_size, config.embedding_size, name="embedding")
         if config.tie_embeddings != "three-way":
             source_embedding = Embedding(source_vocab_size, config.embedding_size, name="embedding")
@@ -85,8 +87,8 @@ class Seq2Seq(keras.Model):
         """Mean cross-entropy a real token, in nats, and the metrics of the epoch; `y_pred` is what `call` returns."""
         weights = real_tokens(y)
         count = ops.sum(weights)
-        smoothing = self.label_smoothing if training else 0.0
-        losses = token_cross_entropy(y_pred, *self.decoder.output_weights(), y, smoothing)
+        smoothing, z_loss = (self.label_smoothing, self.z_loss) if training else (0.0, 0.0)
+        losses = token_cross_entropy(y_pred, *self.decoder.output_weights(), y, smoothing, z_loss)
         loss = ops.sum(losses * weights) / count
         self.mean_loss.update_state(loss, sample_weight=count)
         self.token_count.update_state(count + ops.sum(real_tokens(x[SOURCE_IDS])))
@@ -105,4 +107,5 @@ class Seq2Seq(keras.Model):
             "source_vocab_size": self.source_vocab_size,
             "target_vocab_size": self.target_vocab_size,
             "label_smoothing": self.label_smoothing,
+            "z_loss": self.z_loss,
         }

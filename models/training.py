@@ -99,6 +99,7 @@ def build_model(recipe: Recipe, manifest: Manifest) -> Seq2Seq:
         manifest.source.vocab_size,
         manifest.target.vocab_size,
         recipe.training.label_smoothing,
+        recipe.training.z_loss,
         name="seq2seq",
     )
     model.build()

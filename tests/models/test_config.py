@@ -54,6 +54,7 @@ MISTAKES = [
     ("training.clip_norm", 0.0),
     ("training.label_smoothing", 1.0),
     ("training.label_smoothing", -0.1),
+    ("training.z_loss", -0.1),
     ("training.warmup_steps", -1),
     ("training.seed", -1),
     ("training.seed", 2**32),

@@ -17,6 +17,16 @@ KINDS = {
     },
     "attention": {"tie_embeddings": "three-way"},
     "dot": {"attention": "dot", "decoder_units": 6, "decoder_layers": 2},
+    "input feeding": {
+        "attention": "scaled-dot",
+        "attention_place": "above",
+        "attention_query": "state",
+        "decoder_units": 6,
+        "decoder_layers": 2,
+        "input_feeding": True,
+        "readout": "tanh",
+    },
+    "coverage": {"attention": "coverage", "cell": "gru-reset-before", "encoder_layers": 2, "residual": True},
     "general": {"attention": "general", "attention_query": "state", "cell": "gru"},
 }
 every_kind = pytest.mark.parametrize("settings", KINDS.values(), ids=KINDS)
@@ -110,9 +120,10 @@ def test_an_epoch_counts_tokens_not_batches(make_model, make_batch):
         assert figures["tokens"] == 5 + 2 + 2 + 9 + 3 + 2
 
 
-def test_smoothing_is_for_training_alone(make_model, make_batch):
+@pytest.mark.parametrize("name", ["label_smoothing", "z_loss"])
+def test_what_is_added_to_the_loss_is_for_training_alone(make_model, make_batch, name):
     inputs, targets = make_batch([5, 2], [2, 4])
-    smooth, sharp = make_model(label_smoothing=0.3), make_model()
+    smooth, sharp = make_model(**{name: 0.3}), make_model()
     hidden = sharp(inputs)
     expected = sharp.compute_loss(inputs, targets, hidden)
     assert smooth.compute_loss(inputs, targets, hidden, training=False) == expected
