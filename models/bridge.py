@@ -14,8 +14,8 @@ class Bridge(keras.layers.Layer):
     """Makes the state of each layer of the decoder before its first step.
 
     Args:
-        kind: `dense`, one tanh layer for each part of the state (Bahdanau 2015, section A.2.2); `copy`, the encoder's
-            own (Sutskever 2014); or `zero`.
+        kind: `dense`, one tanh layer for each part of the top layer's state (Bahdanau 2015, section A.2.2); `copy`,
+            each layer's own, for as many layers (Sutskever 2014); or `zero`.
         layers: Of the decoder.
         units: Of the decoder.
     """
@@ -31,14 +31,14 @@ class Bridge(keras.layers.Layer):
             self.kernels = [self.add_weight(name=f"kernel_{part}", shape=shape) for part in range(state_parts)]
         self.built = True
 
-    def call(self, state: State) -> tuple[State, ...]:
-        """From parts `(batch, encoder_units)` to those of each layer, `(batch, 1, units)`."""
-        if self.kind == "dense":
-            bridged = [ops.tanh(linear(part, kernel)) for part, kernel in zip(state, self.kernels, strict=True)]
-            parts = [ops.split(part[:, None], self.layers, axis=-1) for part in bridged]
-        elif self.kind == "copy":
-            parts = [[part[:, None]] * self.layers for part in state]
-        else:
-            zeros = ops.zeros_like(state[0][:, None, :1]) + ops.zeros((self.units,), state[0].dtype)
-            parts = [[zeros] * self.layers for _ in state]
+    def call(self, states: tuple[State, ...]) -> tuple[State, ...]:
+        """From the encoder's layers, parts `(batch, encoder_units)`, to the decoder's, parts `(batch, 1, units)`."""
+        if self.kind == "copy":
+            return tuple(tuple(part[:, None] for part in state) for state in states)
+        top = states[-1]
+        if self.kind == "zero":
+            zeros = ops.zeros_like(top[0][:, None, :1]) + ops.zeros((self.units,), top[0].dtype)
+            return ((zeros,) * len(top),) * self.layers
+        bridged = [ops.tanh(linear(part, kernel)) for part, kernel in zip(top, self.kernels, strict=True)]
+        parts = [ops.split(part[:, None], self.layers, axis=-1) for part in bridged]
         return tuple(zip(*parts, strict=True))

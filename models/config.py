@@ -63,7 +63,7 @@ class ModelConfig:
         residual: Whether the input of a layer but the lowest is added to its output (Wu 2016).
         embedding_size: Width of the source and of the target embeddings.
         bridge: The decoder's first state: of the encoder's last, a tanh layer for each part (`dense`, Bahdanau 2015),
-            or the same (`copy`, Sutskever 2014); or `zero`.
+            or each layer's own (`copy`, Sutskever 2014); or `zero`.
         summary_at_every_step: Whether the decoder sees the encoder's last state at every step, without attention (Cho
             2014).
         attention: `none`, or how a query is scored: `additive` (Bahdanau 2015; Luong's `concat` is the same),
@@ -166,12 +166,15 @@ class ModelConfig:
             fits = self.cell != "unitary" or units % 2 == 0
             _require(fits, f"model.{name}", "an even number a direction for model.cell: unitary", getattr(self, name))
         one_width = self.encoder_units == self.decoder_units
-        width = f"{self.encoder_units}, as model.encoder_units, for "
+        width = f"{self.encoder_units}, as model.encoder_units, for"
         dot = self.attention not in ("dot", "scaled-dot") or one_width
-        which = f"model.attention: {self.attention} (general takes any)"
-        _require(dot, "model.decoder_units", width + which, self.decoder_units)
-        copied = self.bridge != "copy" or one_width
-        _require(copied, "model.decoder_units", f"{width}model.bridge: copy (dense takes any)", self.decoder_units)
+        which = f"{width} model.attention: {self.attention} (general takes any)"
+        _require(dot, "model.decoder_units", which, self.decoder_units)
+        copies, of_copy = self.bridge == "copy", "model.bridge: copy (dense takes any)"
+        _require(not copies or one_width, "model.decoder_units", f"{width} {of_copy}", self.decoder_units)
+        as_deep = not copies or self.encoder_layers == self.decoder_layers
+        depth = f"{self.encoder_layers}, as model.encoder_layers, for {of_copy}"
+        _require(as_deep, "model.decoder_layers", depth, self.decoder_layers)
         divided = self.attention != "multi-head" or all(
             units % self.attention_heads == 0 for units in (self.encoder_units, self.attention_units)
         )

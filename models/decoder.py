@@ -113,13 +113,13 @@ class Decoder(Side):
             memory = self.recurrences[0].remember(encoded.values, encoded.mask)
         layers = tuple(
             recurrence.first_state(state, memory)
-            for recurrence, state in zip(self.recurrences, self.bridge(encoded.state), strict=True)
+            for recurrence, state in zip(self.recurrences, self.bridge(encoded.states), strict=True)
         )
-        source = Source(memory, encoded.state[0] if self.config.summary_at_every_step else ())
+        source = Source(memory, encoded.summary if self.config.summary_at_every_step else ())
         noted = self.attention_above.first_memo(memory) if self.attention_above else ()
         fed = ()
         if self.config.input_feeding:
-            fed = ops.zeros_like(encoded.state[0][:, None, :1]) + ops.zeros((self.readout.units,), self.compute_dtype)
+            fed = ops.zeros_like(encoded.summary[:, None, :1]) + ops.zeros((self.readout.units,), self.compute_dtype)
         return source, DecoderState(layers, noted, fed)
 
     def call(self, decoder_input_ids: Any, source: Source, state: DecoderState, training: bool = False) -> Any:

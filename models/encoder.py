@@ -22,12 +22,17 @@ class Encoded(NamedTuple):
     Attributes:
         values: The top layer's outputs, `(batch, src_len, encoder_units)`.
         mask: `(batch, src_len)`, bool, True = real token.
-        state: The top layer's state after the last real token of each direction, each part `(batch, encoder_units)`.
+        states: Each layer's state after the last real token of each direction, each part `(batch, encoder_units)`.
     """
 
     values: Any
     mask: Any
-    state: State
+    states: tuple[State, ...]
+
+    @property
+    def summary(self) -> Any:
+        """The top layer's last output, `(batch, encoder_units)`."""
+        return self.states[-1][0]
 
 
 def take_steps(x: Any, steps: Any) -> Any:
@@ -75,7 +80,7 @@ class Encoder(Side):
         turned = ops.where(steps < lengths, lengths - 1 - steps, steps)
         last = ops.maximum(lengths - 1, 0)[None]
 
-        outputs = self.embed(ops.transpose(source_ids), training)
+        outputs, states = self.embed(ops.transpose(source_ids), training), []
         if self.config.source_order == "backwards":
             outputs = take_steps(outputs, turned)
         for depth, (forward, *backward) in enumerate(self.layers_by_depth):
@@ -83,10 +88,10 @@ class Encoder(Side):
             runs = [self._run(forward, inputs, training)]
             runs += [self._run(recurrence, take_steps(inputs, turned), training) for recurrence in backward]
             ends = [[take_steps(part, last)[0] for part in states] for states in runs]
-            state = tuple(map(self._merge, zip(*ends, strict=True)))
+            states.append(tuple(map(self._merge, zip(*ends, strict=True))))
             merged = self._merge([runs[0][0], *(take_steps(states[0], turned) for states in runs[1:])])
             outputs = merged + outputs if self.config.residual and depth else merged
-        return Encoded(ops.transpose(outputs, (1, 0, 2)), mask, state)
+        return Encoded(ops.transpose(outputs, (1, 0, 2)), mask, tuple(states))
 
     def _merge(self, directions: Sequence[Any]) -> Any:
         """Both directions, each `(..., units)`, as one."""

@@ -98,10 +98,10 @@ def test_every_argument_is_described(verb: str) -> None:
         (["train", "plain", *FOLDERS, "--resum"], "unknown option --resum, the nearest known one is --resume"),
         (
             ["train", "plain", *FOLDERS, "--model.cell", "rnn"],
-            "--model.cell: expected one of ['simple', 'lstm', 'gru']",
+            "--model.cell: expected one of ['simple', 'relu', 'lstm', 'lstm-without-forget-gate', 'gru',",
         ),
         (["train", "plain", *FOLDERS, "--training.epochs", "0"], "training.epochs: expected at least 1, received 0"),
-        (["train", "attenshun", *FOLDERS], "attention, bidirectional, demo, plain, received 'attenshun'"),
+        (["train", "attenshun", *FOLDERS], "sutskever2014, sutskever2014-small, received 'attenshun'"),
         (["train", "attenshun", *FOLDERS], "the nearest known one is attention"),
         (["preprocess", "--source", "a", "b", "--target", "c", "--output", "d"], "expected as many files"),
     ],
@@ -176,6 +176,8 @@ def test_shipped_recipes_go_by_name_and_by_path(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     names = {path.stem for path in RECIPES.glob("*.yaml")}
     assert names >= {"plain", "bidirectional", "attention", "demo"}
+    papers = {"sutskever2014", "cho2014", "bahdanau2015", "luong2015", "gnmt", "rnmt-plus"}
+    assert names >= papers | {f"{name}-small" for name in papers}
     for name in names:
         assert recipe_of(name, *FOLDERS) == recipe_of(f"recipes/{name}.yaml", *FOLDERS)
         assert (RECIPES / f"{name}.yaml").read_text().startswith("# ")

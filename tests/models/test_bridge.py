@@ -3,14 +3,15 @@ import pytest
 
 from models.bridge import Bridge
 
-STATE = tuple(np.random.default_rng(1).normal(size=(2, 2, 3)).astype("float32"))
+# Of two layers, two parts each.
+STATES = tuple(map(tuple, np.random.default_rng(1).normal(size=(2, 2, 2, 3)).astype("float32")))
 
 
 def test_dense_is_a_tanh_layer_for_each_part_and_layer():
     bridge = Bridge("dense", 2, 4)
     bridge.build(3, 2)
-    layers = bridge(STATE)
-    for number, (part, kernel) in enumerate(zip(STATE, bridge.kernels, strict=True)):
+    layers = bridge(STATES)
+    for number, (part, kernel) in enumerate(zip(STATES[-1], bridge.kernels, strict=True)):
         expected = np.tanh(part @ kernel.numpy())
         for depth in range(2):
             found = layers[depth][number]
@@ -23,8 +24,8 @@ def test_copy_and_zero(kind, factor):
     bridge = Bridge(kind, 2, 3)
     bridge.build(3, 2)
     assert bridge.weights == []
-    layers = bridge(STATE)
+    layers = bridge(STATES)
     assert len(layers) == 2
-    for parts in layers:
-        for found, part in zip(parts, STATE, strict=True):
+    for parts, state in zip(layers, STATES, strict=True):
+        for found, part in zip(parts, state, strict=True):
             np.testing.assert_array_equal(found, factor * part[:, None])

@@ -97,6 +97,7 @@ def test_a_dot_product_needs_one_width():
     [
         ("decoder_units", {"bridge": "copy", "encoder_units": 6, "decoder_units": 5}),
         ("decoder_units", {"attention": "scaled-dot", "encoder_units": 6, "decoder_units": 5}),
+        ("decoder_layers", {"bridge": "copy", "encoder_layers": 2}),
         ("attention_heads", {"attention": "multi-head", "attention_heads": 3}),
         ("encoder_units", {"cell": "unitary", "encoder_units": 6}),
         ("decoder_units", {"cell": "unitary", "decoder_units": 5}),

@@ -151,10 +151,10 @@ def test_where_the_source_enters(make_model, make_batch, settings):
     assert (source.memory == ()) == (settings.get("attention") == "none")
     encoded = model.encoder(inputs[SOURCE_IDS])
     if settings.get("summary_at_every_step"):
-        np.testing.assert_array_equal(source.summary, encoded.state[0])
+        np.testing.assert_array_equal(source.summary, encoded.states[-1][0])
     else:
         assert source.summary == ()
-    for found, expected in zip(state.layers[0], model.decoder.bridge(encoded.state)[0], strict=True):
+    for found, expected in zip(state.layers[0], model.decoder.bridge(encoded.states)[0], strict=True):
         np.testing.assert_array_equal(found, expected)
 
 

@@ -45,7 +45,7 @@ def test_padding_and_company_change_nothing(cell, bidirectional, layers):
         alone = encoder(IDS[row : row + 1, :length])
         for other, at in ((wider, row), (alone, 0)):
             np.testing.assert_allclose(encoded.values[row, :length], other.values[at, :length], atol=1e-6)
-            for part, other_part in zip(encoded.state, other.state, strict=True):
+            for part, other_part in zip(encoded.states[-1], other.states[-1], strict=True):
                 np.testing.assert_allclose(part[row], other_part[at], atol=1e-6)
 
 
@@ -55,9 +55,9 @@ def test_state_is_the_one_after_the_last_real_token(cell, bidirectional, layers)
     encoded = encoder(IDS)
     half = 3 if bidirectional else 6
     for row, length in enumerate(LENGTHS):
-        np.testing.assert_array_equal(encoded.state[0][row, :half], encoded.values[row, length - 1, :half])
-        np.testing.assert_array_equal(encoded.state[0][row, half:], encoded.values[row, 0, half:])
-    assert len(encoded.state) == (2 if cell == "lstm" else 1)
+        np.testing.assert_array_equal(encoded.states[-1][0][row, :half], encoded.values[row, length - 1, :half])
+        np.testing.assert_array_equal(encoded.states[-1][0][row, half:], encoded.values[row, 0, half:])
+    assert len(encoded.states[-1]) == (2 if cell == "lstm" else 1)
 
 
 @pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
@@ -69,7 +69,7 @@ def test_the_backward_direction_is_the_forward_one_on_reversed_ids(cell):
     for row, length in enumerate(LENGTHS):
         turned = encoder(IDS[row : row + 1, :length][:, ::-1])
         np.testing.assert_allclose(encoded.values[row, :length, 3:], turned.values[0, ::-1, :3], atol=1e-6)
-        for part, turned_part in zip(encoded.state, turned.state, strict=True):
+        for part, turned_part in zip(encoded.states[-1], turned.states[-1], strict=True):
             np.testing.assert_allclose(part[row, 3:], turned_part[0, :3], atol=1e-6)
 
 
@@ -89,7 +89,7 @@ def test_only_the_first_layer_reads_in_both_directions():
     assert [[layer.units for layer in layers] for layers in encoder.layers_by_depth] == [[3, 3], [6], [6]]
     encoded = encoder(IDS)
     for row, length in enumerate(LENGTHS):
-        np.testing.assert_array_equal(encoded.state[0][row], encoded.values[row, length - 1])
+        np.testing.assert_array_equal(encoded.states[-1][0][row], encoded.values[row, length - 1])
 
 
 def test_added_directions_have_the_whole_width_each():
@@ -102,7 +102,7 @@ def test_added_directions_have_the_whole_width_each():
     encoder.embedding.table.assign(forward.embedding.table)
     found, expected = encoder(IDS), forward(IDS)
     np.testing.assert_allclose(found.values, expected.values, atol=1e-6)
-    np.testing.assert_allclose(found.state[0], expected.state[0], atol=1e-6)
+    np.testing.assert_allclose(found.states[-1][0], expected.states[-1][0], atol=1e-6)
 
 
 def test_a_source_read_backwards_is_one_turned_round():
@@ -112,7 +112,7 @@ def test_a_source_read_backwards_is_one_turned_round():
     for row, length in enumerate(LENGTHS):
         turned = forwards(IDS[row : row + 1, :length][:, ::-1])
         np.testing.assert_allclose(encoded.values[row, :length], turned.values[0], atol=1e-6)
-        np.testing.assert_allclose(encoded.state[0][row], turned.state[0][0], atol=1e-6)
+        np.testing.assert_allclose(encoded.states[-1][0][row], turned.states[-1][0][0], atol=1e-6)
 
 
 def test_a_residual_layer_adds_what_it_reads():
@@ -139,5 +139,5 @@ def test_dropout_drops_before_every_layer_in_training_alone(layers, monkeypatch)
 
 def test_a_row_of_padding_alone_is_no_danger():
     encoded = make_encoder()(np.array([[4, 3], [0, 0]], "int32"))
-    assert np.isfinite(encoded.values).all() and np.isfinite(encoded.state).all()
+    assert np.isfinite(encoded.values).all() and np.isfinite(encoded.states).all()
     assert not encoded.mask.numpy()[1].any()
