@@ -107,6 +107,19 @@ def translate(model: str, /, *, beam_size: int | None = None) -> None:
             progress.update(len(batch))
 
 
+def inspect(run: str, /, *, text: str, output: str = "inspection.html") -> None:
+    """Writes a page that shows what a model does over a sentence: single cells, gate openings, attention.
+
+    Args:
+        run: Folder of a run, made by `nmt train`.
+        text: The sentence.
+        output: The page, an HTML file that needs no other.
+    """
+    from serving.inspection import inspect
+
+    print(inspect(run, text, output))
+
+
 def serve(export: str, /, *, host: str = "127.0.0.1", port: int = 8501, model_name: str = "nmt") -> None:
     """Serves the newest version of an export over HTTP, with TensorFlow Serving's REST interface.
 
@@ -134,7 +147,7 @@ def demo(*, output: str = "demo-output") -> None:
     run_demo(output)
 
 
-VERBS = {verb.__name__: verb for verb in (preprocess, train, evaluate, export, translate, serve, demo)}
+VERBS = {verb.__name__: verb for verb in (preprocess, train, evaluate, inspect, export, translate, serve, demo)}
 
 
 def _verb(argv: Sequence[str]) -> str:

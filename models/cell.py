@@ -21,6 +21,7 @@ class Cell(keras.layers.Layer):
         state_parts: Parts of the state, each `(..., units)`; the first is the output h.
         has_bias: Whether `projected` has a bias.
         has_gradient: Whether there is a `gradient`; else the step is differentiated automatically.
+        gate_names: Of the gates that stand, side by side, in the first part of what a step keeps.
     """
 
     gates = 1
@@ -28,6 +29,7 @@ class Cell(keras.layers.Layer):
     state_parts = 1
     has_bias = True
     has_gradient = False
+    gate_names: tuple[str, ...] = ()
 
     def build(self, units: int, forget_bias: float = 0.0) -> None:
         """Makes the cell's own weights; the arguments are those of `initial_bias`."""

@@ -53,6 +53,7 @@ class LSTMCell(Cell):
     recurrent_gates = 4
     state_parts = 2
     has_gradient = True
+    gate_names = ("input", "forget", "output")
 
     def initial_bias(self, units: int, forget_bias: float) -> Any:
         """See `Cell`."""
@@ -90,6 +91,7 @@ class LSTMWithoutForgetGateCell(Cell):
     recurrent_gates = 3
     state_parts = 2
     has_gradient = True
+    gate_names = ("input", "output")
 
     def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
         """See `Cell`."""
@@ -122,6 +124,7 @@ class GRUCell(Cell):
     gates = 3
     recurrent_gates = 3
     has_gradient = True
+    gate_names = ("reset", "update")
 
     def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
         """See `Cell`."""

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -167,6 +167,10 @@ class Tokenizer(tf.Module):
         guard = tf.fill([ids.nrows(), 1], tf.constant(self._guard, ids.dtype))
         texts = self._pieces.detokenize(tf.concat([guard, ids], axis=1))
         return tf.strings.regex_replace(texts, r"\A! ?", "", replace_global=False)
+
+    def spell(self, ids: Sequence[int]) -> list[str]:
+        """The piece of each id, with U+2581 for a space."""
+        return [piece.decode() for piece in self._pieces.id_to_string(tf.constant(ids, tf.int32)).numpy()]
 
     def word_starts(self) -> tf.Tensor:
         """Which ids begin a word, `(vocab_size,)` bool: those whose piece begins with U+2581."""

@@ -18,6 +18,14 @@ from serving.segments import divide, join
 ROWS_AT_ONCE, CHUNKS_AT_ONCE = 64, 2
 
 
+def load_tokenizers(run: str | Path, config: RunConfig) -> tuple[Tokenizer, Tokenizer]:
+    """Loads the subwords of a run's source and target, and holds them to the fingerprints of its settings."""
+    return (
+        Tokenizer.read(Path(run) / SOURCE_SUBWORDS, config.source_fingerprint),
+        Tokenizer.read(Path(run) / TARGET_SUBWORDS, config.target_fingerprint),
+    )
+
+
 class Translator(tf.Module):
     """Translates texts of any length.
 
@@ -64,9 +72,7 @@ class Translator(tf.Module):
         decoding = config.recipe.decoding
         if beam_size is not None:
             decoding = dataclasses.replace(decoding, beam_size=beam_size)
-        source = Tokenizer.read(Path(run) / SOURCE_SUBWORDS, config.source_fingerprint)
-        target = Tokenizer.read(Path(run) / TARGET_SUBWORDS, config.target_fingerprint)
-        return cls(load_model(run), source, target, decoding, load_shortlist(run, decoding))
+        return cls(load_model(run), *load_tokenizers(run, config), decoding, load_shortlist(run, decoding))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
     def translate(self, text: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from models.inspection import observe
+from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
+
+ABOVE = {"attention_place": "above", "attention_query": "state"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "gates"),
+    [
+        ({}, {"input", "forget", "output"}),
+        ({"cell": "gru", **ABOVE, "input_feeding": True}, {"reset", "update"}),
+        ({"cell": "layer-norm-gru", "encoder": "unidirectional"}, set()),
+        ({"attention": "multi-head", "attention_heads": 2, "attention_units": 4}, {"input", "forget", "output"}),
+        ({"attention": "none", "decoder_layers": 2}, {"input", "forget", "output"}),
+    ],
+    ids=str,
+)
+def test_what_is_observed_is_what_the_model_does(make_model, make_batch, settings, gates):
+    model = make_model(**settings)
+    inputs, _ = make_batch([5], [3])
+    observation = observe(model, inputs[SOURCE_IDS][0], inputs[DECODER_INPUT_IDS][0])
+    # The encoder's outputs are what attention reads.
+    found = np.concatenate([trace.state for trace in observation.encoder], axis=1)
+    np.testing.assert_array_equal(found, model.encoder(inputs[SOURCE_IDS]).values[0])
+    assert [trace.name for trace in observation.decoder] == [layer.name for layer in model.decoder.recurrences]
+    source, state = model.start(inputs[SOURCE_IDS])
+    for t, ids in enumerate(inputs[DECODER_INPUT_IDS].T):
+        _, state = model.stepper()(ids[:, None], source, state)
+        for trace, layer in zip(observation.decoder, state.layers, strict=True):
+            np.testing.assert_allclose(trace.state[t], layer[0][0, 0], atol=1e-6)
+    for trace in (*observation.encoder, *observation.decoder):
+        assert trace.gates.keys() == gates
+        for openings in trace.gates.values():
+            assert openings.shape == trace.state.shape
+            assert (openings > 0).all() and (openings < 1).all()
+    if settings.get("attention") == "none":
+        assert observation.attention is None
+    else:
+        assert observation.attention.shape == (3, 5)
+        heads = settings.get("attention_heads", 1)
+        np.testing.assert_allclose(observation.attention.sum(axis=1) * heads, heads, rtol=1e-5)
+
+
+def test_the_model_is_left_as_it_was(make_model, make_batch):
+    model = make_model()
+    inputs, _ = make_batch([5], [3])
+    observe(model, inputs[SOURCE_IDS][0], inputs[DECODER_INPUT_IDS][0])
+    assert "step" not in vars(model.decoder.recurrences[0].cell)
+    assert "read" not in vars(model.decoder.recurrences[0].attention)

@@ -1,0 +1,54 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import nmt
+from pipeline.errors import UserError
+from serving.inspection import inspect
+from serving.translator import Translator
+
+
+@pytest.fixture(scope="module")
+def page(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The translation of a text that could end a script, and its page."""
+    output = tmp_path_factory.mktemp("page") / "inspection.html"
+    return inspect(str(run), "</script> one", str(output)), output.read_text("utf-8")
+
+
+def test_a_page_holds_what_the_model_does(run: Path, page: tuple[str, str]) -> None:
+    translation, html = page
+    data = json.loads(re.search(r"const data = (.*);\n", html)[1])
+    assert data["text"] == "</script> one"
+    assert translation == data["translation"]
+    assert [translation] == [
+        text.decode() for text in Translator.from_run(run).translate(["</script> one"])["translation"].numpy()
+    ]
+    assert data["source"][-1] == data["target"][-1] == "</s>"
+    assert len(data["attention"]) == len(data["target"])
+    assert {len(weights) for weights in data["attention"]} == {len(data["source"])}
+    for side, tokens in (("encoder", "source"), ("decoder", "target")):
+        for layer in data[side]:
+            assert len(layer["state"]) == len(data[tokens])
+            assert layer["gates"].keys() == {"reset", "update"}
+
+
+def test_a_page_needs_nothing_else_and_no_text_ends_its_script(page: tuple[str, str]) -> None:
+    _, html = page
+    assert html.count("</script>") == html.count("<script>") == 1
+    assert not re.search(r"(src|href)=", html)
+
+
+@pytest.mark.parametrize(("text", "received"), [(" ", "' '"), ("one " * 50, "pieces, received")])
+def test_a_text_that_cannot_be_shown_is_refused(run: Path, tmp_path: Path, text: str, received: str) -> None:
+    with pytest.raises(UserError, match=r"^--text: expected ") as error:
+        inspect(str(run), text, str(tmp_path / "page.html"))
+    assert received in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_prints_the_translation(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert nmt.main(["inspect", str(run), "--text", "one two", "--output", str(tmp_path / "page.html")]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+    assert (tmp_path / "page.html").exists()
