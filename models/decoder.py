@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.attention import Attention, Memory
+from models.attention import Attention
 from models.attentions import make_attention
 from models.bridge import Bridge
 from models.cell import State
@@ -28,7 +28,7 @@ class Source(NamedTuple):
         summary: The encoder's last state, for a decoder that sees it at every step, `(batch, encoder_units)`.
     """
 
-    memory: Memory | tuple[()]
+    memory: Any
     summary: Any
 
     def take(self, rows: Any) -> "Source":
@@ -108,7 +108,7 @@ class Decoder(Side):
     def start(self, encoded: Encoded) -> tuple[Source, DecoderState]:
         """What is computed once a sentence: the source, and the first state, each part `(batch, 1, ...)`."""
         if self.attention_above:
-            memory: Memory | tuple[()] = self.attention_above.remember(encoded.values, encoded.mask)
+            memory: Any = self.attention_above.remember(encoded.values, encoded.mask)
         else:
             memory = self.recurrences[0].remember(encoded.values, encoded.mask)
         layers = tuple(

@@ -94,7 +94,7 @@ class Recurrence(keras.layers.Layer):
         gates, fertility = linear(read, self.context_kernel), self.attention.fertility(values)
         return Memory(self.attention.keys(values), read, gates, mask, fertility)
 
-    def first_state(self, state: State, memory: Memory | tuple[()]) -> State:
+    def first_state(self, state: State, memory: Any) -> State:
         """The state before the first step: that of the cell, and what attention notes before its first reading."""
         return (*state, *(self.attention.first_memo(memory) if self.attention else ()))
 

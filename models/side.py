@@ -39,7 +39,7 @@ class Side(keras.layers.Layer):
     def recurrence(self, units: int, name: str, **settings: Any) -> Recurrence:
         """A recurrent layer by the settings."""
         config = self.config
-        common = {
+        common: dict[str, Any] = {
             "forget_bias": config.forget_bias,
             "recurrent_initializer": config.recurrent_initializer,
             "weight_drop": config.weight_drop,

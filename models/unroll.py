@@ -66,7 +66,7 @@ def step(
     reading: Reading | tuple[()] = ()
     state, memo = state[: cell.state_parts], state[cell.state_parts :]
     gates, query = projected.gates, state[0]
-    recurrent = () if isinstance(weights.state_kernel, tuple) else linear(state[0], weights.state_kernel)
+    recurrent: Any = () if isinstance(weights.state_kernel, tuple) else linear(state[0], weights.state_kernel)
     if attention:
         if attention.has_query_kernel:
             width = cell.recurrent_gates * state[0].shape[-1]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from models.decoding import search
 from models.inspection import Trace, observe
@@ -46,7 +47,7 @@ def inspect(run: str, text: str, output: str) -> str:
     hypothesis = np.array(search(model, source_ids, decoding, shortlist=shortlist).ids)[0, 0]
     target_ids = hypothesis[hypothesis != PAD_ID]
     observation = observe(model, source_ids[0], np.array([START_ID, *target_ids[:-1]], np.int32))
-    translation = target.detokenize([target_ids.tolist()]).numpy()[0].decode()
+    translation = target.detokenize(tf.RaggedTensor.from_tensor(target_ids[None])).numpy()[0].decode()
     shown = {
         "text": text,
         "translation": translation,

@@ -10,11 +10,11 @@ ABOVE = {"attention_place": "above", "attention_query": "state"}
 @pytest.mark.parametrize(
     ("settings", "gates"),
     [
-        ({}, {"input", "forget", "output"}),
-        ({"cell": "gru", **ABOVE, "input_feeding": True}, {"reset", "update"}),
-        ({"cell": "layer-norm-gru", "encoder": "unidirectional"}, set()),
-        ({"attention": "multi-head", "attention_heads": 2, "attention_units": 4}, {"input", "forget", "output"}),
-        ({"attention": "none", "decoder_layers": 2}, {"input", "forget", "output"}),
+        ({}, ["forget", "input", "output"]),
+        ({"cell": "gru", **ABOVE, "input_feeding": True}, ["reset", "update"]),
+        ({"cell": "layer-norm-gru", "encoder": "unidirectional"}, []),
+        ({"attention": "multi-head", "attention_heads": 2, "attention_units": 4}, ["forget", "input", "output"]),
+        ({"attention": "none", "decoder_layers": 2}, ["forget", "input", "output"]),
     ],
     ids=str,
 )
@@ -32,7 +32,7 @@ def test_what_is_observed_is_what_the_model_does(make_model, make_batch, setting
         for trace, layer in zip(observation.decoder, state.layers, strict=True):
             np.testing.assert_allclose(trace.state[t], layer[0][0, 0], atol=1e-6)
     for trace in (*observation.encoder, *observation.decoder):
-        assert trace.gates.keys() == gates
+        assert sorted(trace.gates) == gates
         for openings in trace.gates.values():
             assert openings.shape == trace.state.shape
             assert (openings > 0).all() and (openings < 1).all()
