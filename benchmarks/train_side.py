@@ -35,7 +35,7 @@ def shipped_recipe(name: str) -> Recipe:
 def compile_model(side: str, recipe: Recipe, manifest: Manifest, steps: int) -> keras.Model:
     """Makes and compiles the model of a side; XLA stays off, as it would compile anew for each pair of lengths."""
     if side == "ours":
-        model: keras.Model = build_model(recipe, manifest)
+        model: keras.Model = build_model(recipe, manifest, steps)
         model.compile(optimizer=build_optimizer(recipe.training, steps), jit_compile=False)
         return model
     model = build_keras_model(recipe.model, manifest.target.vocab_size)

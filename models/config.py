@@ -210,6 +210,9 @@ class TrainingConfig:
         clip_norm: Highest global norm of the gradient (Pascanu 2013).
         label_smoothing: Share of probability spread over the whole vocabulary (Szegedy 2016).
         z_loss: How much the squared logarithm of the softmax's denominator adds to the loss (Chowdhery 2022).
+        own_tokens: Share of the target's tokens that are replaced in training by what the model itself would say, as it
+            is at the end of the training (Bengio 2015).
+        own_tokens_schedule: How it rises from nothing: `linear`, `exponential` or `inverse-sigmoid`.
         seed: Decides initial weights, dropout and the order of pairs.
         best_by: Which validation figure decides the weights that are kept, `bleu` or `loss`.
         patience: Epochs without a better one after which training stops; 0 never stops.
@@ -222,6 +225,8 @@ class TrainingConfig:
     clip_norm: float = 1.0
     label_smoothing: float = 0.1
     z_loss: float = 0.0
+    own_tokens: float = 0.0
+    own_tokens_schedule: Literal["linear", "exponential", "inverse-sigmoid"] = "inverse-sigmoid"
     seed: int = 1
     best_by: Literal["bleu", "loss"] = "bleu"
     patience: int = 0
@@ -234,6 +239,10 @@ class TrainingConfig:
         _require(self.clip_norm > 0, "training.clip_norm", "above 0", self.clip_norm)
         smoothing = 0 <= self.label_smoothing < 1
         _require(smoothing, "training.label_smoothing", "at least 0 and below 1", self.label_smoothing)
+        _require_choice(
+            "training.own_tokens_schedule", self.own_tokens_schedule, "linear", "exponential", "inverse-sigmoid"
+        )
+        _require(0 <= self.own_tokens <= 1, "training.own_tokens", "at least 0 and at most 1", self.own_tokens)
         _require(self.z_loss >= 0, "training.z_loss", "at least 0", self.z_loss)
         _require(self.seed < 2**32, "training.seed", "below 2 ** 32", self.seed)
         for name in ("warmup_steps", "seed", "patience"):

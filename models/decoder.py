@@ -122,7 +122,9 @@ class Decoder(Side):
             fed = ops.zeros_like(encoded.summary[:, None, :1]) + ops.zeros((self.readout.units,), self.compute_dtype)
         return source, DecoderState(layers, noted, fed)
 
-    def call(self, decoder_input_ids: Any, source: Source, state: DecoderState, training: bool = False) -> Any:
+    def call(
+        self, decoder_input_ids: Any, source: Source, state: DecoderState, training: bool = False, own: Any = None
+    ) -> Any:
         """Runs over a whole target.
 
         Args:
@@ -130,13 +132,18 @@ class Decoder(Side):
             source: From `start`.
             state: From `start`.
             training: Whether to drop units.
+            own: In which steps to read the likeliest token of the step before instead, `(tgt_len, batch, 1, 1)` bool;
+                by default in none.
 
         Returns:
             What the output layer reads, `(batch, tgt_len, width)`.
         """
         embedded = self.embed(ops.transpose(decoder_input_ids)[:, :, None], training)
-        run = self._run_together if self.steps_together else self._run_by_layer
-        return ops.transpose(run(embedded, source, state, training)[:, :, 0], (1, 0, 2))
+        if self.steps_together or own is not None:
+            hidden = self._run_together(embedded, source, state, training, own)
+        else:
+            hidden = self._run_by_layer(embedded, source, state, training)
+        return ops.transpose(hidden[:, :, 0], (1, 0, 2))
 
     def _run_by_layer(self, embedded: Any, source: Source, state: DecoderState, training: bool) -> Any:
         inputs, contexts = self._inputs(embedded, source), ()
@@ -150,19 +157,31 @@ class Decoder(Side):
             inputs = states[0] + inputs if self.config.residual and depth else states[0]
         return self.dropout(self._hidden(inputs, contexts, embedded, source), training=training)
 
-    def _run_together(self, embedded: Any, source: Source, state: DecoderState, training: bool) -> Any:
+    def _run_together(self, embedded: Any, source: Source, state: DecoderState, training: bool, own: Any) -> Any:
         # Drawn outside the loop, as not every backend can draw in it.
         ones = ops.ones_like(embedded[..., :1])
         widths = [self.config.decoder_units] * (len(self.recurrences) - 1) + [self.readout.units]
         kept = [ones * ops.ones((width,), ones.dtype) for width in widths]
         masks = [self.dropout(mask, training=training) for mask in kept] if training else []
         step = self._step(training)
+        if own is None:
 
-        def run(state: DecoderState, row: Any) -> tuple[DecoderState, Any]:
-            hidden, state = step(row[0], source, state, row[1])
-            return state, hidden
+            def run(state: DecoderState, row: Any) -> tuple[DecoderState, Any]:
+                hidden, state = step(row[0], source, state, row[1])
+                return state, hidden
 
-        return stack(scan(run, state, (embedded, masks))[1])
+            return stack(scan(run, state, (embedded, masks))[1])
+        logits_of = self._logits()
+
+        def run_on_own(carry: tuple[DecoderState, Any], row: Any) -> tuple[tuple[DecoderState, Any], Any]:
+            state, last = carry
+            embedded, masks, is_own = row
+            read = ops.where(is_own, self.embedding(last), embedded)
+            hidden, state = step(read, source, state, masks)
+            return (state, ops.argmax(logits_of(hidden), axis=-1)), hidden
+
+        start = ops.full_like(embedded[0, :, :, 0], START_ID, dtype="int32")
+        return stack(scan(run_on_own, (state, start), (embedded, masks, own))[1])
 
     def _step(self, training: bool = False) -> Callable[..., tuple[Any, DecoderState]]:
         """Makes the step of all layers: embeddings, source, state and masks to what the output layer reads, and state.
@@ -199,17 +218,22 @@ class Decoder(Side):
             From the last token of each hypothesis `(batch, n)`, the source and the state, each part `(batch, n, ...)`,
             to logits `(batch, n, choices)`, minus infinity for PAD and START, and the new state.
         """
+        logits_of, step = self._logits(choices), self._step()
+
+        def run(ids: Any, source: Source, state: DecoderState) -> tuple[Any, DecoderState]:
+            hidden, state = step(self.embedding(ids), source, state)
+            return logits_of(hidden), state
+
+        return run
+
+    def _logits(self, choices: Any = None) -> Callable[[Any], Any]:
+        """Makes the output layer of search, for some tokens `(choices,)` or all; see `stepper`."""
         table, bias = self.output_weights()
         bias = bias + self._never_chosen
         if choices is not None:
             table, bias = take(table, choices), take(bias, choices)
-        kernel, step = ops.transpose(table), self._step()
-
-        def run(ids: Any, source: Source, state: DecoderState) -> tuple[Any, DecoderState]:
-            hidden, state = step(self.embedding(ids), source, state)
-            return linear(hidden, kernel, bias), state
-
-        return run
+        kernel = ops.transpose(table)
+        return lambda hidden: linear(hidden, kernel, bias)
 
     def output_weights(self) -> tuple[Any, Any]:
         """Table `(vocab, width)`, a row a token, and bias `(vocab,)` of the output layer."""

@@ -13,6 +13,7 @@ from models.embedding import Embedding
 from models.encoder import Encoder
 from models.loops import linear
 from models.losses import real_tokens, token_cross_entropy
+from models.scheduled_sampling import ScheduledSampling
 from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
 
 
@@ -26,6 +27,7 @@ class Seq2Seq(keras.Model):
         target_vocab_size: Count of target ids.
         label_smoothing: For the loss of training; validation has none.
         z_loss: The same.
+        scheduled_sampling: Arguments of `ScheduledSampling`, for training; by default it is taught by true tokens.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Seq2Seq(keras.Model):
         target_vocab_size: int,
         label_smoothing: float = 0.0,
         z_loss: float = 0.0,
+        scheduled_sampling: dict[str, Any] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -46,6 +49,9 @@ class Seq2Seq(keras.Model):
             source_embedding = Embedding(source_vocab_size, config.embedding_size, name="embedding")
         self.encoder = Encoder(source_embedding, config, name="encoder")
         self.decoder = Decoder(target_embedding, config, name="decoder")
+        self.sampling = None
+        if scheduled_sampling:
+            self.sampling = ScheduledSampling(**scheduled_sampling, name="scheduled_sampling")
         self.mean_loss = keras.metrics.Mean(name="loss")
         self.token_count = keras.metrics.Sum(name="tokens")
 
@@ -53,10 +59,12 @@ class Seq2Seq(keras.Model):
         """Makes the weights."""
         self.encoder.build()
         self.decoder.build()
+        if self.sampling:
+            self.sampling.build()
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """Teacher forcing.
+        """Teacher forcing, in training with scheduled sampling if there is one.
 
         Args:
             inputs: `source_ids (batch, src_len)` and `decoder_input_ids (batch, tgt_len)`.
@@ -66,7 +74,8 @@ class Seq2Seq(keras.Model):
             What the output layer reads, `(batch, tgt_len, width)`: the loss takes it from there in one piece.
         """
         source, state = self.start(inputs[SOURCE_IDS], training=training)
-        return self.decoder(inputs[DECODER_INPUT_IDS], source, state, training=training)
+        own = self.sampling(inputs[DECODER_INPUT_IDS]) if self.sampling and training else None
+        return self.decoder(inputs[DECODER_INPUT_IDS], source, state, training=training, own=own)
 
     def logits(self, hidden: Any) -> Any:
         """The logits `(..., target_vocab_size)` of what the output layer reads, `(..., width)`."""
@@ -108,4 +117,6 @@ class Seq2Seq(keras.Model):
             "target_vocab_size": self.target_vocab_size,
             "label_smoothing": self.label_smoothing,
             "z_loss": self.z_loss,
+            "scheduled_sampling": self.sampling
+            and {name: getattr(self.sampling, name) for name in ("share", "schedule", "steps")},
         }

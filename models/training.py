@@ -68,8 +68,9 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
         learned.write(run / SHORTLIST_FILE)
 
     keras.utils.set_random_seed(recipe.training.seed)
-    model = build_model(recipe, manifest)
-    model.compile(optimizer=build_optimizer(recipe.training, steps * recipe.training.epochs), jit_compile=_compiles())
+    all_steps = steps * recipe.training.epochs
+    model = build_model(recipe, manifest, all_steps)
+    model.compile(optimizer=build_optimizer(recipe.training, all_steps), jit_compile=_compiles())
     progress = restore(run, model)
     left = recipe.training.epochs - progress.epoch
     if left <= 0 or _is_over(recipe.training, progress):
@@ -92,14 +93,18 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
     )
 
 
-def build_model(recipe: Recipe, manifest: Manifest) -> Seq2Seq:
-    """Makes the model of a recipe for a data set's vocabularies, with its first weights."""
+def build_model(recipe: Recipe, manifest: Manifest, steps: int) -> Seq2Seq:
+    """Makes the model of a recipe for a data set's vocabularies and a training of so many steps, with first weights."""
+    training, sampling = recipe.training, None
+    if training.own_tokens:
+        sampling = {"share": training.own_tokens, "schedule": training.own_tokens_schedule, "steps": steps}
     model = Seq2Seq(
         recipe.model,
         manifest.source.vocab_size,
         manifest.target.vocab_size,
-        recipe.training.label_smoothing,
-        recipe.training.z_loss,
+        training.label_smoothing,
+        training.z_loss,
+        sampling,
         name="seq2seq",
     )
     model.build()

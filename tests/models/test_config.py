@@ -55,6 +55,8 @@ MISTAKES = [
     ("training.label_smoothing", 1.0),
     ("training.label_smoothing", -0.1),
     ("training.z_loss", -0.1),
+    ("training.own_tokens", 1.1),
+    ("training.own_tokens_schedule", "cosine"),
     ("training.warmup_steps", -1),
     ("training.seed", -1),
     ("training.seed", 2**32),
