@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # A process for each core; the tests of a file, which share what they make, stay in one.
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
 
-.PHONY: help venv demo test fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-tables
+.PHONY: help venv demo test fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-tables docs-gradients
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -62,6 +62,9 @@ bench-scale: venv ## how the cost of a step grows with its sizes
 
 bench-plan: venv ## hours, machines and money for large corpora, from the measured rates
 	$(BIN)/python -m benchmarks.plan $(ARGS)
+
+docs-gradients: venv ## draw docs/gradients.svg: how much of a gradient comes through time, by cell
+	$(BIN)/python -m docs.gradients
 
 bench-tables: venv ## write docs/performance.md from benchmarks/results.jsonl
 	$(BIN)/python -m benchmarks.results $(ARGS)

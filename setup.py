@@ -50,6 +50,7 @@ setup(
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
             "hypothesis>=6.100,<7",
+            "matplotlib>=3.9,<4",
             "check-jsonschema>=0.39,<1",
             "ruff>=0.12,<1",
             "mypy>=1.15,<3",
