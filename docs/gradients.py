@@ -6,6 +6,7 @@ Bengio 1994; Pascanu 2013).
 """
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import matplotlib
@@ -18,14 +19,14 @@ from pipeline.files import write_beside
 
 STEPS, BATCH, INPUTS, UNITS = 100, 32, 32, 64
 # Beside each cell as it is by default: the IRNN, and an LSTM whose forget gate starts half open.
-VARIANTS = {name: {"cell": name} for name in CELLS} | {
+VARIANTS: dict[str, dict[str, Any]] = {name: {"cell": name} for name in CELLS} | {
     "relu, identity": {"cell": "relu", "recurrent_initializer": "identity"},
     "lstm, forget bias 0": {"cell": "lstm", "forget_bias": 0.0},
     "lstm, forget bias 3": {"cell": "lstm", "forget_bias": 3.0},
 }
 
 
-def gradient_norms(steps: int = STEPS, **settings: str | float) -> np.ndarray:
+def gradient_norms(steps: int = STEPS, **settings: Any) -> np.ndarray:
     """The norm of the last output's gradient by the input of each step, the mean of a batch, `(steps,)`.
 
     Args:
