@@ -76,8 +76,8 @@ class ModelConfig:
         attention_place: Whether the source is read `inside` the lowest layer, before its step (Bahdanau 2015), or
             `above` the top one, after its step (Luong 2015).
         attention_query: What attention inside is asked with before each step: `state-and-input`, the decoder's last
-            state and the embedding of the last target token, which that state has not seen yet, or the `state` alone
-            (Bahdanau 2015). Above, the state has seen it.
+            state and its next input, the embedding of the last target token among it, or the `state` alone (Bahdanau
+            2015). Above, the state has seen that input.
         context_to_all_layers: Whether the layers above the lowest get what attention inside reads, too (Wu 2016).
         input_feeding: Whether the lowest layer gets what the output layer read last (Luong 2015, section 3.3).
         readout: What lies between the decoder's state and context and the output layer: nothing (`linear`), one linear
@@ -88,7 +88,8 @@ class ModelConfig:
         tie_embeddings: `two-way`: the target embedding is the output layer's table too; `three-way`: and the source
             embedding, for joint subwords (Press and Wolf 2017). Both need a readout as wide as the embedding.
         dropout: Share of units dropped of embeddings, between layers and before the output layer (Zaremba 2014).
-        variational_dropout: Whether the same ones are dropped in all steps of a sequence (Gal and Ghahramani 2016).
+        variational_dropout: Whether the same ones are dropped in all steps of a sequence (Gal and Ghahramani 2016; in
+            place of their masks of recurrent connections there is `weight_drop`).
         word_dropout: Share of tokens whose embedding is dropped as a whole.
         weight_drop: Share of the recurrent kernels' entries that are dropped, the same in all steps (Merity 2018).
     """
@@ -161,10 +162,11 @@ class ModelConfig:
         two = self.encoder != "unidirectional" and self.encoder_merge == "concat"
         even = not two or self.encoder_units % 2 == 0
         _require(even, "model.encoder_units", "an even number for two directions", self.encoder_units)
-        complex_units = self.encoder_units // 2 if two else self.encoder_units
-        for name, units in (("encoder_units", complex_units), ("decoder_units", self.decoder_units)):
-            fits = self.cell != "unitary" or units % 2 == 0
-            _require(fits, f"model.{name}", "an even number a direction for model.cell: unitary", getattr(self, name))
+        a_direction = self.encoder_units // 2 if two else self.encoder_units
+        for name, units in (("encoder_units", a_direction), ("decoder_units", self.decoder_units)):
+            fits = self.cell not in ("unitary", "scrn") or (units >= 2 and (self.cell == "scrn" or units % 2 == 0))
+            expected = "an even number" if self.cell == "unitary" else "at least 2"
+            _require(fits, f"model.{name}", f"{expected} a direction for model.cell: {self.cell}", getattr(self, name))
         one_width = self.encoder_units == self.decoder_units
         width = f"{self.encoder_units}, as model.encoder_units, for"
         dot = self.attention not in ("dot", "scaled-dot") or one_width
@@ -186,6 +188,19 @@ class ModelConfig:
         _require(tied, "model.tie_embeddings", readout, self.tie_embeddings)
 
     def _check_parts(self) -> None:
+        # These have recurrent kernels of their own kinds.
+        is_usual = self.cell not in ("gru-reset-before", "scrn", "unitary")
+        orthogonal = is_usual or self.recurrent_initializer == "orthogonal"
+        whole = is_usual or not self.weight_drop
+        of_cell = f"for model.cell: {self.cell}"
+        _require(orthogonal, "model.recurrent_initializer", f"orthogonal {of_cell}", self.recurrent_initializer)
+        _require(whole, "model.weight_drop", f"0 {of_cell}", self.weight_drop)
+        merged = self.encoder_merge == "concat" or self.encoder != "unidirectional"
+        _require(merged, "model.encoder_merge", "concat for one direction", self.encoder_merge)
+        deep = not self.residual or max(self.encoder_layers, self.decoder_layers) > 1
+        _require(deep, "model.residual", "false for one layer", self.residual)
+        drops = not self.variational_dropout or self.dropout > 0
+        _require(drops, "model.variational_dropout", "false for model.dropout: 0", self.variational_dropout)
         attends = self.attention != "none"
         summary = not (attends and self.summary_at_every_step)
         _require(summary, "model.summary_at_every_step", "false beside attention", self.summary_at_every_step)
@@ -194,8 +209,10 @@ class ModelConfig:
         place = self.attention_place == "inside" or (attends and self.attention_query == "state")
         asked = "inside, or model.attention with model.attention_query: state"
         _require(place, "model.attention_place", asked, self.attention_place)
-        inside = not self.context_to_all_layers or (attends and self.attention_place == "inside")
-        _require(inside, "model.context_to_all_layers", "false without attention inside", self.context_to_all_layers)
+        reaches = attends and self.attention_place == "inside" and self.decoder_layers > 1
+        all_layers = not self.context_to_all_layers or reaches
+        expected = "false without attention inside and layers above"
+        _require(all_layers, "model.context_to_all_layers", expected, self.context_to_all_layers)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,7 +229,8 @@ class TrainingConfig:
         z_loss: How much the squared logarithm of the softmax's denominator adds to the loss (Chowdhery 2022).
         own_tokens: Share of the target's tokens that are replaced in training by what the model itself would say, as it
             is at the end of the training (Bengio 2015).
-        own_tokens_schedule: How it rises from nothing: `linear`, `exponential` or `inverse-sigmoid`.
+        own_tokens_schedule: How it rises: `linear`, `exponential`, or by an `inverse-sigmoid`, from near nothing to
+            near all of it.
         seed: Decides initial weights, dropout and the order of pairs.
         best_by: Which validation figure decides the weights that are kept, `bleu` or `loss`.
         patience: Epochs without a better one after which training stops; 0 never stops.

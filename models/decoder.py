@@ -138,11 +138,11 @@ class Decoder(Side):
         Returns:
             What the output layer reads, `(batch, tgt_len, width)`.
         """
-        embedded = self.embed(ops.transpose(decoder_input_ids)[:, :, None], training)
+        embedded = self.embedding(ops.transpose(decoder_input_ids)[:, :, None])
         if self.steps_together or own is not None:
             hidden = self._run_together(embedded, source, state, training, own)
         else:
-            hidden = self._run_by_layer(embedded, source, state, training)
+            hidden = self._run_by_layer(self.drop(embedded, training), source, state, training)
         return ops.transpose(hidden[:, :, 0], (1, 0, 2))
 
     def _run_by_layer(self, embedded: Any, source: Source, state: DecoderState, training: bool) -> Any:
@@ -158,30 +158,31 @@ class Decoder(Side):
         return self.dropout(self._hidden(inputs, contexts, embedded, source), training=training)
 
     def _run_together(self, embedded: Any, source: Source, state: DecoderState, training: bool, own: Any) -> Any:
-        # Drawn outside the loop, as not every backend can draw in it.
+        step, logits_of, masks = self._step(training), self._logits(), self._masks(embedded, training)
+
+        def run(carry: tuple[DecoderState, Any], row: Any) -> tuple[tuple[DecoderState, Any], Any]:
+            (state, last), (embedded, is_own, masks) = carry, row
+            if own is not None:
+                embedded = ops.where(is_own, self.embedding(last), embedded)
+            if masks:
+                embedded, masks = embedded * masks[0], masks[1:]
+            hidden, state = step(embedded, source, state, masks)
+            return (state, () if own is None else ops.argmax(logits_of(hidden), axis=-1)), hidden
+
+        first = () if own is None else ops.full_like(embedded[0, :, :, 0], START_ID, dtype="int32")
+        return stack(scan(run, (state, first), (embedded, () if own is None else own, masks))[1])
+
+    def _masks(self, embedded: Any, training: bool) -> list[Any]:
+        """What is left, in each step, of the embedding, of each layer's input but the lowest's, and of the readout.
+
+        They are drawn outside the loop, as not every backend can draw in it; an empty list drops nothing.
+        """
+        if not training or not (self.config.dropout or self.config.word_dropout):
+            return []
         ones = ops.ones_like(embedded[..., :1])
         widths = [self.config.decoder_units] * (len(self.recurrences) - 1) + [self.readout.units]
         kept = [ones * ops.ones((width,), ones.dtype) for width in widths]
-        masks = [self.dropout(mask, training=training) for mask in kept] if training else []
-        step = self._step(training)
-        if own is None:
-
-            def run(state: DecoderState, row: Any) -> tuple[DecoderState, Any]:
-                hidden, state = step(row[0], source, state, row[1])
-                return state, hidden
-
-            return stack(scan(run, state, (embedded, masks))[1])
-        logits_of = self._logits()
-
-        def run_on_own(carry: tuple[DecoderState, Any], row: Any) -> tuple[tuple[DecoderState, Any], Any]:
-            state, last = carry
-            embedded, masks, is_own = row
-            read = ops.where(is_own, self.embedding(last), embedded)
-            hidden, state = step(read, source, state, masks)
-            return (state, ops.argmax(logits_of(hidden), axis=-1)), hidden
-
-        start = ops.full_like(embedded[0, :, :, 0], START_ID, dtype="int32")
-        return stack(scan(run_on_own, (state, start), (embedded, masks, own))[1])
+        return [self.drop(ops.ones_like(embedded), True), *(self.dropout(mask, training=True) for mask in kept)]
 
     def _step(self, training: bool = False) -> Callable[..., tuple[Any, DecoderState]]:
         """Makes the step of all layers: embeddings, source, state and masks to what the output layer reads, and state.

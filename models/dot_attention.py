@@ -10,7 +10,7 @@ from models.attention import Attention, Memory, mixture_gradient
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
 class DotAttention(Attention):
-    """scores = q h, q being the state s or, `general`, s W (Luong 2015, equation 8); the values are the keys.
+    """scores = q h, q being the state s or, `general`, s W (Luong 2015, section 3.1); the values are the keys.
 
     Args:
         general: Whether there is a W; without it, state and values are of one width.

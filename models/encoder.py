@@ -31,7 +31,7 @@ class Encoded(NamedTuple):
 
     @property
     def summary(self) -> Any:
-        """The top layer's last output, `(batch, encoder_units)`."""
+        """The top layer's last h, `(batch, encoder_units)`."""
         return self.states[-1][0]
 
 
@@ -80,7 +80,7 @@ class Encoder(Side):
         turned = ops.where(steps < lengths, lengths - 1 - steps, steps)
         last = ops.maximum(lengths - 1, 0)[None]
 
-        outputs, states = self.embed(ops.transpose(source_ids), training), []
+        outputs, states = self.drop(self.embedding(ops.transpose(source_ids)), training), []
         if self.config.source_order == "backwards":
             outputs = take_steps(outputs, turned)
         for depth, (forward, *backward) in enumerate(self.layers_by_depth):

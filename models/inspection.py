@@ -1,4 +1,4 @@
-"""What a model does over one sentence: states, gate openings and attention, step by step."""
+"""What a model does over one sentence, step by step; on TensorFlow, where a step can be watched as it runs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -59,9 +59,11 @@ def observe(model: Seq2Seq, source_ids: np.ndarray, decoder_input_ids: np.ndarra
         readings = stack.enter_context(_noted(attention, "read")) if attention else []
         model({SOURCE_IDS: source_ids[None], DECODER_INPUT_IDS: decoder_input_ids[None]})
     weights = [np.reshape(reading.weights, (-1, len(source_ids))).mean(axis=0) for reading in readings]
+    turned = model.config.source_order == "backwards"
+    weights = [row[::-1] for row in weights] if turned else weights
     return Observation(
-        [_trace(layer, steps[layer.path]) for layer in encoder_layers],
-        [_trace(layer, steps[layer.path]) for layer in decoder.recurrences],
+        [_trace(layer, steps[layer.path], layer.name.startswith("backward") != turned) for layer in encoder_layers],
+        [_trace(layer, steps[layer.path], False) for layer in decoder.recurrences],
         np.array(weights) if attention else None,
     )
 
@@ -83,9 +85,8 @@ def _noted(layer: keras.layers.Layer, method: str) -> Iterator[list[Any]]:
         delattr(layer, method)
 
 
-def _trace(layer: Recurrence, steps: list[Any]) -> Trace:
-    # The backward direction goes from the last token to the first.
-    steps = steps[::-1] if layer.name.startswith("backward") else steps
+def _trace(layer: Recurrence, steps: list[Any], from_last_to_first: bool) -> Trace:
+    steps = steps[::-1] if from_last_to_first else steps
     state = np.array([np.ravel(after[0]) for after, _ in steps])
     gates = {}
     if names := layer.cell.gate_names:

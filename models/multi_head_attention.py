@@ -11,7 +11,7 @@ from models.attention import Memory, Reading, masked_softmax
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
 class MultiHeadAttention(AdditiveAttention):
-    """Additive attention of several heads, each with a slice of keys, queries and values (Chen 2018, section 3.2).
+    """Additive attention of several heads, each with a slice of keys, queries and values (Chen 2018, section 4.1).
 
     The heads stand one after the other along the source: the values of a head are zero outside its slice, so that the
     one mean that a decoder takes is that of all heads, side by side.

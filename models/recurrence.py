@@ -66,8 +66,9 @@ class Recurrence(keras.layers.Layer):
     def build(self, inputs_units: int, values_units: int = 0) -> None:
         """Makes the weights for inputs `(..., inputs_units)` and a memory of `values_units`."""
         width, recurrent_width = self.cell.gates * self.units, self.cell.recurrent_gates * self.units
-        glorot = PerGate(keras.initializers.GlorotUniform, self.cell.gates)
-        self.kernel = self.add_weight(name="kernel", shape=(inputs_units, width), initializer=glorot)
+        # One for each kernel: an initializer draws the same again and again.
+        of_inputs, of_context = (PerGate(keras.initializers.GlorotUniform, self.cell.gates) for _ in range(2))
+        self.kernel = self.add_weight(name="kernel", shape=(inputs_units, width), initializer=of_inputs)
         if self.cell.has_bias:
             bias = self.cell.initial_bias(self.units, self.forget_bias)
             self.bias = self.add_weight(
@@ -82,7 +83,7 @@ class Recurrence(keras.layers.Layer):
         if self.attention:
             self.attention.build(self.units, values_units, inputs_units)
             self.context_kernel = self.add_weight(
-                name="context_kernel", shape=(values_units, width), initializer=glorot
+                name="context_kernel", shape=(values_units, width), initializer=of_context
             )
         self.built = True
 
@@ -90,9 +91,8 @@ class Recurrence(keras.layers.Layer):
         """What attention reads of a source: `values (batch, src_len, encoder_units)`, `mask (batch, src_len)`."""
         if not self.attention:
             return ()
-        read = self.attention.values(values)
-        gates, fertility = linear(read, self.context_kernel), self.attention.fertility(values)
-        return Memory(self.attention.keys(values), read, gates, mask, fertility)
+        memory = self.attention.remember(values, mask)
+        return memory._replace(gates=linear(memory.values, self.context_kernel))
 
     def first_state(self, state: State, memory: Any) -> State:
         """The state before the first step: that of the cell, and what attention notes before its first reading."""

@@ -40,13 +40,14 @@ class ScheduledSampling(keras.layers.Layer):
 
     def build(self, shape: Any = None) -> None:
         """Makes the count of steps done, which is saved with the weights."""
-        self.done = self.add_weight(name="done", shape=(), initializer="zeros", trainable=False)
+        self.done = self.add_weight(name="done", shape=(), dtype="int32", initializer="zeros", trainable=False)
         self.built = True
 
     def call(self, decoder_input_ids: Any) -> Any:
         """Where own tokens are read, `(tgt_len, batch, 1, 1)` bool, for ids `(batch, tgt_len)`; never at START."""
-        share = self.share * own_share(ops.minimum(self.done / self.steps, 1.0), self.schedule)
-        self.done.assign_add(1.0)
+        progress = ops.minimum(ops.cast(self.done, "float32") / self.steps, 1.0)
+        share = self.share * own_share(progress, self.schedule)
+        self.done.assign_add(1)
         steps_first = ops.transpose(decoder_input_ids)[:, :, None, None]
-        drawn = keras.random.uniform(ops.shape(steps_first), seed=self.seeds) < share
+        drawn = keras.random.uniform(ops.shape(steps_first), dtype="float32", seed=self.seeds) < share
         return drawn & (ops.arange(ops.shape(steps_first)[0])[:, None, None, None] > 0)

@@ -31,10 +31,9 @@ class Side(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(config.dropout, (1, *rest) if config.variational_dropout else None)
         self.word_dropout = keras.layers.Dropout(config.word_dropout, (*rest, 1))
 
-    def embed(self, ids: Any, training: bool) -> Any:
-        """Looks up `ids (steps, batch, ...)`, and drops words and units of them."""
-        embedded = self.word_dropout(self.embedding(ids), training=training)
-        return self.dropout(embedded, training=training)
+    def drop(self, embedded: Any, training: bool) -> Any:
+        """Drops words and units of embeddings `(steps, batch, ..., embedding_size)`."""
+        return self.dropout(self.word_dropout(embedded, training=training), training=training)
 
     def recurrence(self, units: int, name: str, **settings: Any) -> Recurrence:
         """A recurrent layer by the settings."""

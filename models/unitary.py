@@ -29,9 +29,11 @@ def reflect(x: Complex, v: Complex) -> Complex:
 
 def fourier(x: Complex) -> Complex:
     """The unitary Fourier transform of the last axis."""
-    scale = x[0].shape[-1] ** -0.5
-    real, imaginary = ops.fft(x)
-    return real * scale, imaginary * scale
+    scale, dtype = x[0].shape[-1] ** -0.5, keras.backend.standardize_dtype(x[0].dtype)
+    # Complex numbers have no half precision.
+    exact = "float64" if dtype == "float64" else "float32"
+    real, imaginary = ops.fft((ops.cast(x[0], exact), ops.cast(x[1], exact)))
+    return ops.cast(real * scale, dtype), ops.cast(imaginary * scale, dtype)
 
 
 def inverse_fourier(x: Complex) -> Complex:

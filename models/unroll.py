@@ -102,7 +102,7 @@ def unroll(
         tuple without attention).
     """
     if not cell.has_gradient or (attention and not attention.has_gradient):
-        return _run(cell, attention, weights, memory, projected, state)[0]
+        return _run_plainly(cell, attention, weights, memory, projected, state)
 
     def forward(weights: Weights, memory: Any, projected: Projected, initial: State) -> tuple[Any, Any]:
         outputs, rows = _run(cell, attention, weights, memory, projected, initial)
@@ -119,6 +119,24 @@ def unroll(
     return with_gradient(forward)(weights, memory, projected, state)
 
 
+def _run_plainly(
+    cell: Cell, attention: Attention | None, weights: Weights, memory: Any, projected: Projected, initial: State
+) -> tuple[State, Any]:
+    """The outputs of `unroll`, by a loop that is differentiated automatically."""
+
+    def run(before: State, projected: Projected) -> tuple[State, Any]:
+        state, reading, _ = step(cell, attention, weights, memory, projected, before)
+        return state, (state[: cell.state_parts], reading.weights if reading else ())
+
+    states, read = stack(scan(run, initial, projected)[1])
+    return states, _contexts(read, memory) if attention else ()
+
+
+def _contexts(weights: Any, memory: Memory) -> Any:
+    """The means `(steps, batch, 1, encoder_units)` of the values by weights `(steps, batch, 1, src_len)`."""
+    return ops.einsum("tbns,bsm->tbnm", weights, memory.values)
+
+
 def _run(
     cell: Cell, attention: Attention | None, weights: Weights, memory: Any, projected: Projected, initial: State
 ) -> tuple[tuple[State, Any], Any]:
@@ -129,7 +147,7 @@ def _run(
         return state, (state[: cell.state_parts], before, reading, kept)
 
     _, (states, *rows) = scan(run, initial, projected)
-    contexts = ops.einsum("tbns,bsm->tbnm", stack(rows[1].weights), memory.values) if attention else ()
+    contexts = _contexts(stack(rows[1].weights), memory) if attention else ()
     return (stack(states), contexts), rows
 
 

@@ -37,7 +37,7 @@ class ResetBeforeGRUCell(Cell):
 
 
 class SCRNCell(Cell):
-    """Structurally constrained recurrent network (Mikolov 2015, section 3.2).
+    """Structurally constrained recurrent network (Mikolov 2015).
 
     s' = (1 - alpha) Bx + alpha s; h' = sigmoid(P s' + Ax + R h). The state holds h and, as its last quarter, the slow
     context s: both are the output.

@@ -57,8 +57,8 @@ def inspect(run: str, text: str, output: str) -> str:
         "decoder": [_shown(trace) for trace in observation.decoder],
         "attention": None if observation.attention is None else _rounded(observation.attention),
     }
-    # In a script, "</" would end it.
-    data = json.dumps(shown, ensure_ascii=False).replace("</", "<\\/")
+    # No text may end the script.
+    data = json.dumps(shown, ensure_ascii=False).replace("<", "\\u003c")
     with write_beside(Path(output)) as path:
         path.write_text(string.Template(_PAGE.read_text("utf-8")).substitute(data=data), "utf-8")
     return translation

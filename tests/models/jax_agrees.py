@@ -98,6 +98,31 @@ def check_model(number: int, arrays) -> None:
         np.testing.assert_allclose(variable, arrays[f"{number}/stepped/{at}"], atol=1e-5)
 
 
+def check_what_is_drawn(policy: str, arrays) -> None:
+    """A compiled training with all that is drawn, in the loops and beside them."""
+    keras.config.set_dtype_policy(policy)
+    config = ModelConfig(
+        encoder_units=8,
+        decoder_units=8,
+        embedding_size=4,
+        attention_units=4,
+        readout_units=4,
+        decoder_layers=2,
+        dropout=0.2,
+        variational_dropout=True,
+        word_dropout=0.2,
+        weight_drop=0.2,
+    )
+    sampling = {"share": 1.0, "schedule": "linear", "steps": 2}
+    model = Seq2Seq(config, 13, 11, 0.1, scheduled_sampling=sampling, name="seq2seq")
+    model.build()
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    inputs = {name: np.tile(arrays[name], (4, 1)) for name in ("source_ids", "decoder_input_ids")}
+    history = model.fit(inputs, np.tile(arrays["targets"], (4, 1)), batch_size=4, epochs=2, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    assert int(model.sampling.done) == 4
+
+
 if __name__ == "__main__":
     assert keras.backend.backend() == "jax"
     for cell in (name for name, kind in CELLS.items() if kind.has_gradient):
@@ -108,3 +133,6 @@ if __name__ == "__main__":
         for number in range(sum(name.endswith("/config") for name in saved)):
             check_model(number, saved)
             print("model")
+        for policy in ("float32", "mixed_bfloat16"):
+            check_what_is_drawn(policy, saved)
+            print(policy)

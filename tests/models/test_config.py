@@ -11,6 +11,7 @@ SECTIONS = {
     "training": TrainingConfig,
     "decoding": DecodingConfig,
 }
+ABOVE = {"attention_place": "above", "attention_query": "state"}
 MISTAKES = [
     ("batching.unit", "words"),
     ("batching.size", 0),
@@ -36,6 +37,9 @@ MISTAKES = [
     ("model.encoder_units", 511),
     # The default attention gives a context at every step already.
     ("model.summary_at_every_step", True),
+    # It has one layer on either side.
+    ("model.residual", True),
+    ("model.context_to_all_layers", True),
     # The default query holds the input.
     ("model.attention_place", "above"),
     ("model.attention_place", "below"),
@@ -103,12 +107,19 @@ def test_a_dot_product_needs_one_width():
         ("attention_heads", {"attention": "multi-head", "attention_heads": 3}),
         ("encoder_units", {"cell": "unitary", "encoder_units": 6}),
         ("decoder_units", {"cell": "unitary", "decoder_units": 5}),
+        ("encoder_units", {"cell": "scrn", "encoder_units": 2, "decoder_units": 2}),
+        ("recurrent_initializer", {"cell": "unitary", "recurrent_initializer": "identity"}),
+        ("weight_drop", {"cell": "gru-reset-before", "weight_drop": 0.1}),
+        ("encoder_merge", {"encoder": "unidirectional", "encoder_merge": "sum"}),
+        ("residual", {"residual": True}),
+        ("variational_dropout", {"variational_dropout": True, "dropout": 0.0}),
+        ("context_to_all_layers", {"context_to_all_layers": True}),
         ("bridge", {"attention": "none", "bridge": "zero"}),
         ("attention_place", {"attention": "none", "attention_place": "above", "attention_query": "state"}),
-        ("context_to_all_layers", {"attention": "none", "context_to_all_layers": True}),
+        ("context_to_all_layers", {"attention": "none", "context_to_all_layers": True, "decoder_layers": 2}),
         (
             "context_to_all_layers",
-            {"attention_place": "above", "attention_query": "state", "context_to_all_layers": True},
+            ABOVE | {"context_to_all_layers": True, "decoder_layers": 2},
         ),
     ],
     ids=str,
@@ -132,8 +143,7 @@ def test_what_is_just_allowed():
 
 def test_every_setting_but_the_free_ones_is_checked():
     settings = {f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in dataclasses.fields(kind)}
-    free = {"forget_bias", "readout_reads_input", "residual", "context_to_all_layers", "input_feeding"}
-    free = {f"model.{name}" for name in (*free, "variational_dropout")}
+    free = {"model.forget_bias", "model.readout_reads_input", "model.input_feeding", "model.variational_dropout"}
     assert settings - {setting for setting, _ in MISTAKES} == free
 
 

@@ -226,18 +226,17 @@ def test_word_dropout_drops_whole_embeddings(make_model, make_batch):
     for side in (model.encoder, model.decoder):
         ids = np.full((20, 30) + (1,) * (side.leading_axes - 2), 4, "int32")
         for training, share in ((True, 0.5), (False, 0)):
-            dropped = side.embed(ids, training).numpy() == 0
+            dropped = side.drop(side.embedding(ids), training).numpy() == 0
             assert (dropped == dropped[..., :1]).all()
             assert np.mean(dropped) == pytest.approx(share, abs=0.08)
 
 
-@pytest.mark.parametrize("settings", [{}, ABOVE, {"cell": "unitary", "encoder_units": 8, "decoder_units": 4}], ids=name)
+@pytest.mark.parametrize("settings", [{}, ABOVE], ids=name)
 def test_weight_drop_drops_recurrent_weights_in_training_alone(make_model, make_batch, settings):
     model, inputs = make_model(weight_drop=0.5, **settings), make_batch([5, 2], [3, 6])[0]
     np.testing.assert_array_equal(model(inputs), model(inputs))
     drawn = [model(inputs, training=True) for _ in range(2)]
-    # A unitary cell has no recurrent kernel.
-    assert np.array_equal(*drawn) == (settings.get("cell") == "unitary")
+    assert not np.allclose(*drawn)
 
 
 def test_steps_together_are_layers_one_after_the_other(make_model, make_batch):

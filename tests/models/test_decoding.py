@@ -14,6 +14,23 @@ from pipeline.schema import END_ID, PAD_ID, SOURCE_IDS, START_ID
 
 LONG = 99
 
+# Parts that note something from step to step, or whose shapes a graph must find out.
+RARER = {
+    "coverage": {"attention": "coverage", "cell": "scrn"},
+    "coverage above": {"attention": "coverage", "attention_place": "above", "attention_query": "state"},
+    "multi-head": {"attention": "multi-head", "attention_heads": 2, "attention_units": 4, "cell": "layer-norm-gru"},
+    "local": {
+        "attention": "local",
+        "attention_place": "above",
+        "attention_query": "state",
+        "attention_window": 2,
+        "input_feeding": True,
+        "cell": "unitary",
+        "encoder_units": 8,
+        "decoder_units": 4,
+    },
+}
+
 
 class Numbers(NamedTuple):
     """What a script knows of each source: its number."""
@@ -288,9 +305,11 @@ def test_nothing_is_the_translation_of_nothing(make_model, make_batch, beam_size
     assert [len(unpadded(ids)) for ids in found.ids.numpy()[:, 0]] == [1, int(1.5 * 5) + 2]
 
 
-@pytest.mark.parametrize(("beam_size", "attention"), [(1, "additive"), (3, "additive"), (3, "general")])
-def test_search_in_a_graph_that_does_not_know_the_sizes(make_model, make_batch, beam_size, attention):
-    model, decoding = make_model(attention=attention), DecodingConfig(beam_size=beam_size, **DECODING)
+@pytest.mark.parametrize(
+    ("beam_size", "settings"), [(1, {}), (3, {}), *((3, settings) for settings in RARER.values())], ids=str
+)
+def test_search_in_a_graph_that_does_not_know_the_sizes(make_model, make_batch, beam_size, settings):
+    model, decoding = make_model(**settings), DecodingConfig(beam_size=beam_size, **DECODING)
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
     def run(source):
@@ -303,8 +322,9 @@ def test_search_in_a_graph_that_does_not_know_the_sizes(make_model, make_batch, 
         np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
 
 
-def test_a_model_score_is_that_of_teacher_forcing_among_the_tokens_that_may_be_chosen(make_model, make_batch):
-    model = make_model()
+@pytest.mark.parametrize("settings", [{}, *RARER.values()], ids=str)
+def test_a_model_score_is_that_of_teacher_forcing_among_the_tokens_that_may_be_chosen(make_model, make_batch, settings):
+    model = make_model(**settings)
     source = make_batch([5, 3], [1, 1])[0][SOURCE_IDS]
     found = search(model, source, DecodingConfig(beam_size=3, length_penalty=0.8, **DECODING), n_best=3)
     for row, rank in itertools.product(range(2), range(3)):

@@ -131,6 +131,29 @@ def test_one_step_alone(name, kind, asked):
         np.testing.assert_allclose(contexts, (reading.weights @ memory.values)[None], rtol=1e-12)
 
 
+def test_no_two_kernels_start_alike():
+    recurrence = Recurrence("lstm", 8, attention_of("additive", STATE))
+    recurrence.build(5, 5)
+    kernels = [recurrence.kernel.numpy().ravel(), recurrence.context_kernel.numpy().ravel()]
+    assert abs(np.corrcoef(kernels)[0, 1]) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("identity", np.tile(np.eye(8), 4)), ("glorot", None), ("orthogonal", None)]
+)
+def test_recurrent_initializers(kind, expected):
+    recurrence = Recurrence("lstm", 8, recurrent_initializer=kind)
+    recurrence.build(5)
+    kernel = recurrence.recurrent_kernel.numpy()
+    if kind == "identity":
+        np.testing.assert_array_equal(kernel, expected)
+    else:
+        # Glorot and Bengio (2010) of an 8 by 8 matrix; an orthogonal matrix has a column length of 1.
+        lengths = np.linalg.norm(kernel, axis=0)
+        assert (np.allclose(lengths, 1, atol=1e-5)) == (kind == "orthogonal")
+        assert (np.abs(kernel).max() <= (6 / 16) ** 0.5) or kind == "orthogonal"
+
+
 @pytest.mark.parametrize("name", WITH_GRADIENT)
 def test_first_weights(name):
     recurrence = Recurrence(name, 8, forget_bias=1.0)
@@ -251,4 +274,8 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
         [sys.executable, program, tmp_path / "tensorflow.npz"], env=environment, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == [*(name for name in WITH_GRADIENT for _ in range(5)), *(["model"] * len(models))]
+    assert result.stdout.split() == [
+        *(name for name in WITH_GRADIENT for _ in range(5)),
+        *(["model"] * len(models)),
+        *(["float32", "mixed_bfloat16"]),
+    ]

@@ -20,7 +20,7 @@ from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, T
 from models.decoding import search
 from models.run import RunConfig, load_model, load_shortlist
 from models.seq2seq import Seq2Seq
-from models.training import build_optimizer, train
+from models.training import build_model, build_optimizer, train
 from pipeline import records
 from pipeline.dataset import batches
 from pipeline.errors import UserError
@@ -39,8 +39,10 @@ TINY = Recipe(
         attention="none",
         readout="linear",
         dropout=0.3,
+        word_dropout=0.1,
+        weight_drop=0.1,
     ),
-    TrainingConfig(epochs=3, learning_rate=0.01, warmup_steps=2, label_smoothing=0.1),
+    TrainingConfig(epochs=3, learning_rate=0.01, warmup_steps=2, label_smoothing=0.1, z_loss=1e-4, own_tokens=0.5),
     DecodingConfig(beam_size=2, shortlist=20, max_length_offset=5),
 )
 FIELDS = {"epoch", "loss", "val_loss", "val_bleu", "tokens_per_second", "seconds"}
@@ -86,6 +88,14 @@ def metrics(run):
 def figures(run):
     """The metrics that do not depend on the clock."""
     return [{name: row[name] for name in ("epoch", "loss", "val_loss", "val_bleu")} for row in metrics(run)]
+
+
+def test_the_model_is_that_of_the_recipe(data):
+    model = build_model(TINY, Manifest.read_from(data), 30)
+    assert model.config == TINY.model
+    assert (model.label_smoothing, model.z_loss) == (0.1, 1e-4)
+    assert (model.sampling.share, model.sampling.schedule, model.sampling.steps) == (0.5, "inverse-sigmoid", 30)
+    assert build_model(changed("training", own_tokens=0.0), Manifest.read_from(data), 30).sampling is None
 
 
 def test_what_a_run_holds(whole_run, data):
