@@ -243,7 +243,7 @@ def test_the_shortlist_is_what_model_1_learns_of_the_training_pairs(whole_run, d
 
 
 def test_three_way_tying_needs_joint_subwords(data, tmp_path):
-    recipe = changed("model", tie_embeddings="three-way", readout="deep")
+    recipe = changed("model", tie_embeddings="three-way", readout="projection", readout_units=5)
     with pytest.raises(
         UserError, match=r"^model\.tie_embeddings: expected none or two-way for languages with subwords"
     ):
