@@ -72,7 +72,8 @@ class Translator(tf.Module):
         decoding = config.recipe.decoding
         if beam_size is not None:
             decoding = dataclasses.replace(decoding, beam_size=beam_size)
-        return cls(load_model(run), *load_tokenizers(run, config), decoding, load_shortlist(run, decoding))
+        source, target = load_tokenizers(run, config)
+        return cls(load_model(run), source, target, decoding, load_shortlist(run, decoding))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
     def translate(self, text: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -246,7 +246,6 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
     models = [
         {"attention_query": BOTH},
         {"cell": "gru", "attention": "none", "summary_at_every_step": True},
-        {"cell": "gru", "attention": "general"},
         {"cell": "gru-reset-before", "attention": "coverage", "encoder_layers": 2, "residual": True},
         {"cell": "layer-norm-lstm", "attention": "multi-head", "attention_heads": 2, "attention_units": 4},
         {"cell": "unitary", "encoder_units": 8, "decoder_units": 4, "attention": "local", "input_feeding": True},
@@ -275,7 +274,7 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == [
-        *(name for name in WITH_GRADIENT for _ in range(5)),
+        *(name for name in WITH_GRADIENT for _ in range(4)),
         *(["model"] * len(models)),
         *(["float32", "mixed_bfloat16"]),
     ]
