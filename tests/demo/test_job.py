@@ -38,6 +38,7 @@ def test_the_demo_refuses_a_folder_that_holds_something(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_without_attention_long_sentences_are_at_least_20_bleu_worse(tmp_path):
     corpus = write_corpus(tmp_path / "corpus", pairs=20_000).folder
     files = [f"--{option}={corpus / part}" for option, part in (("source", "train.en"), ("target", "train.de"))]

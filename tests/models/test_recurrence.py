@@ -234,6 +234,7 @@ def test_a_context_enters_the_gates_through_its_kernel(name):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_jax_agrees(make_model, make_batch, tmp_path):
     """The same loss, gradients, translations and clipped step on both backends; JAX's gradient of a plain loop."""
     inputs, targets = make_batch([5, 2], [3, 4])
