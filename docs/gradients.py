@@ -1,5 +1,7 @@
 """Draws how much of a gradient comes through time, by cell: `make docs-gradients` writes docs/gradients.svg.
 
+It prints the figures of docs/gradients.md.
+
 A layer of each cell, with the weights that training starts from, reads random inputs; the last output, times a random
 vector, is differentiated by the input of each step. A gradient that falls by a factor a step vanishes (Hochreiter 1991;
 Bengio 1994; Pascanu 2013).
@@ -18,6 +20,7 @@ from models.recurrence import Recurrence
 from pipeline.files import write_beside
 
 STEPS, BATCH, INPUTS, UNITS = 100, 32, 32, 64
+SHOWN = 10, 40, 99
 # Beside each cell as it is by default: the IRNN, and an LSTM whose forget gate starts half open.
 VARIANTS: dict[str, dict[str, Any]] = {name: {"cell": name} for name in CELLS} | {
     "relu, identity": {"cell": "relu", "recurrent_initializer": "identity"},
@@ -58,7 +61,9 @@ def draw(path: Path) -> None:
     styles = ["-", "--", "-.", ":"]
     for number, (name, settings) in enumerate(VARIANTS.items()):
         norms = gradient_norms(**settings)[::-1]
-        axes.semilogy(np.maximum(norms / norms[0], 1e-12), styles[number // 4], label=name)
+        left = norms / norms[0]
+        print(f"| {name} |", " | ".join(f"{left[distance]:.0e}" for distance in SHOWN), "|")
+        axes.semilogy(np.maximum(left, 1e-12), styles[number // 4], label=name)
     axes.set(xlabel="steps back", ylabel="norm of the gradient, as a part of the last step's", ylim=(1e-8, 1e3))
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize="small")

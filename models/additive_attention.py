@@ -13,7 +13,7 @@ from models.loops import linear, linear_gradient
 class AdditiveAttention(Attention):
     """scores = v tanh(W s + U h) (Bahdanau 2015, section A.1.2).
 
-    Luong's `concat` (2015, equation 8) is the same: a matrix times s and h side by side is W s + U h.
+    Luong's `concat` (2015, section 3.1) is the same: a matrix times s and h side by side is W s + U h.
 
     Args:
         units: Width of the layer in which query and key are added.

@@ -158,16 +158,17 @@ class Decoder(Side):
         return self.dropout(self._hidden(inputs, contexts, embedded, source), training=training)
 
     def _run_together(self, embedded: Any, source: Source, state: DecoderState, training: bool, own: Any) -> Any:
-        step, logits_of, masks = self._step(training), self._logits(), self._masks(embedded, training)
+        step, masks = self._step(training), self._masks(embedded, training)
+        logits_of = None if own is None else self._logits()
 
         def run(carry: tuple[DecoderState, Any], row: Any) -> tuple[tuple[DecoderState, Any], Any]:
             (state, last), (embedded, is_own, masks) = carry, row
-            if own is not None:
+            if logits_of:
                 embedded = ops.where(is_own, self.embedding(last), embedded)
             if masks:
                 embedded, masks = embedded * masks[0], masks[1:]
             hidden, state = step(embedded, source, state, masks)
-            return (state, () if own is None else ops.argmax(logits_of(hidden), axis=-1)), hidden
+            return (state, ops.argmax(logits_of(hidden), axis=-1) if logits_of else ()), hidden
 
         first = () if own is None else ops.full_like(embedded[0, :, :, 0], START_ID, dtype="int32")
         return stack(scan(run, (state, first), (embedded, () if own is None else own, masks))[1])
