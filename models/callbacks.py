@@ -33,6 +33,26 @@ class Progress:
     best_epoch: int = 0
 
 
+class AverageWeights(keras.callbacks.Callback):
+    """Puts the moving average of the weights into their place for the validation, and whatever comes after it.
+
+    Keras's own puts them back before the callbacks that keep the best model run.
+    """
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Swaps them."""
+        self.swap()
+
+    def swap(self) -> None:
+        """Puts each into the other's place; once more, and all is as before."""
+        optimizer = self.model.optimizer
+        averages = optimizer._model_variables_moving_average
+        for variable, average in zip(optimizer._trainable_variables, averages, strict=True):
+            value = np.array(variable)
+            variable.assign(average)
+            average.assign(value)
+
+
 class FiniteLoss(keras.callbacks.Callback):
     """Stops a training whose loss is no longer a number.
 

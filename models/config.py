@@ -225,6 +225,8 @@ class TrainingConfig:
         schedule: `constant`, or `cosine`: from `learning_rate` down to nothing at the last step.
         warmup_steps: Steps over which the step size rises from nothing to `learning_rate`.
         clip_norm: Highest global norm of the gradient (Pascanu 2013).
+        average_momentum: Of the moving average of the weights (Polyak and Juditsky 1992), which is what is validated and
+            kept; 0 keeps the weights themselves.
         label_smoothing: Share of probability spread over the whole vocabulary (Szegedy 2016).
         z_loss: How much the squared logarithm of the softmax's denominator adds to the loss (Chowdhery 2022).
         own_tokens: Share of the target's tokens that are replaced in training by what the model itself would say, as it
@@ -241,6 +243,7 @@ class TrainingConfig:
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup_steps: int = 0
     clip_norm: float = 1.0
+    average_momentum: float = 0.0
     label_smoothing: float = 0.1
     z_loss: float = 0.0
     own_tokens: float = 0.0
@@ -255,8 +258,8 @@ class TrainingConfig:
         _require(self.epochs >= 1, "training.epochs", "at least 1", self.epochs)
         _require(self.learning_rate > 0, "training.learning_rate", "above 0", self.learning_rate)
         _require(self.clip_norm > 0, "training.clip_norm", "above 0", self.clip_norm)
-        smoothing = 0 <= self.label_smoothing < 1
-        _require(smoothing, "training.label_smoothing", "at least 0 and below 1", self.label_smoothing)
+        for name in ("average_momentum", "label_smoothing"):
+            _require(0 <= getattr(self, name) < 1, f"training.{name}", "at least 0 and below 1", getattr(self, name))
         _require_choice(
             "training.own_tokens_schedule", self.own_tokens_schedule, "linear", "exponential", "inverse-sigmoid"
         )

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from models.callbacks import (
+    AverageWeights,
     BestModel,
     Checkpoint,
     FiniteLoss,
@@ -122,7 +123,8 @@ def build_optimizer(training: TrainingConfig, steps: int) -> keras.optimizers.Op
         rate = schedules.CosineDecay(peak, steps)
     elif warmup:
         rate = schedules.PolynomialDecay(0.0, warmup, end_learning_rate=peak)
-    return Adam(rate, global_clipnorm=training.clip_norm)
+    average = {"use_ema": True, "ema_momentum": training.average_momentum} if training.average_momentum else {}
+    return Adam(rate, global_clipnorm=training.clip_norm, **average)
 
 
 def _compiles() -> bool:
@@ -180,13 +182,18 @@ def _callbacks(
     training: TrainingConfig, run: Path, progress: Progress, score: Callable[[], float]
 ) -> list[keras.callbacks.Callback]:
     """The callbacks, each after those whose figures it uses; the checkpoint comes last, when all else is written."""
+    average = AverageWeights()
+    back = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: average.swap())
+    averages = bool(training.average_momentum)
     return [
+        *[average] * averages,
         FiniteLoss(run, progress),
         ValidationBleu(score),
         Throughput(),
         BestModel(run, progress, training.best_by, training.patience),
         MetricsLog(run, progress),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
+        *[back] * averages,
         Checkpoint(run, progress),
     ]
 

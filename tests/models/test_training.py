@@ -42,7 +42,15 @@ TINY = Recipe(
         word_dropout=0.1,
         weight_drop=0.1,
     ),
-    TrainingConfig(epochs=3, learning_rate=0.01, warmup_steps=2, label_smoothing=0.1, z_loss=1e-4, own_tokens=0.5),
+    TrainingConfig(
+        epochs=3,
+        learning_rate=0.01,
+        warmup_steps=2,
+        average_momentum=0.8,
+        label_smoothing=0.1,
+        z_loss=1e-4,
+        own_tokens=0.5,
+    ),
     DecodingConfig(beam_size=2, shortlist=20, max_length_offset=5),
 )
 FIELDS = {"epoch", "loss", "val_loss", "val_bleu", "tokens_per_second", "seconds"}
@@ -112,6 +120,19 @@ def test_what_a_run_holds(whole_run, data):
     assert Tokenizer.read(whole_run / "source.spm").fingerprint == config.source_fingerprint
     assert Tokenizer.read(whole_run / "target.spm").fingerprint == config.target_fingerprint
     assert {path.name for path in (whole_run / "tensorboard").iterdir()} == {"train", "validation"}
+
+
+def test_the_average_is_kept_and_training_goes_on_from_the_weights(data, tmp_path):
+    run = tmp_path / "run"
+    train(changed("training", epochs=1), data, str(run))
+    kept = [weight.numpy() for weight in load_model(run).trainable_variables]
+    with np.load(run / "checkpoint.npz") as arrays:
+        averages = [array for name, array in arrays.items() if name.endswith("_average")]
+        last = [array for name, array in arrays.items() if name.startswith("model/")]
+    assert len(averages) == len(kept)
+    for average, weight in zip(averages, kept, strict=True):
+        np.testing.assert_array_equal(average, weight)
+        assert not any(np.array_equal(average, other) for other in last if np.ptp(average) > 0)
 
 
 def test_a_line_of_metrics_for_each_epoch(whole_run, data):
