@@ -2,10 +2,10 @@ PYTHON ?= python3.11
 UV ?= uv
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# A process for each core; the tests of a file, which share what they make, stay in one.
-PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
+# A process for each core; tests that share what they make stay in one (tests/conftest.py).
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: help venv demo test fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-tables docs-gradients
+.PHONY: help venv demo test fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-tables docs-gradients docs-replies
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -63,8 +63,14 @@ bench-scale: venv ## how the cost of a step grows with its sizes
 bench-plan: venv ## hours, machines and money for large corpora, from the measured rates
 	$(BIN)/python -m benchmarks.plan $(ARGS)
 
+bench-ablation: venv ## what each part of the attention recipe is worth (half an hour a row)
+	$(BIN)/python -m benchmarks.ablation $(ARGS)
+
 docs-gradients: venv ## draw docs/gradients.svg: how much of a gradient comes through time, by cell
 	$(BIN)/python -m docs.gradients
+
+docs-replies: venv ## train the recipe `replies` on synthetic messages, and write docs/replies.md
+	$(BIN)/python -m docs.replies
 
 bench-tables: venv ## write docs/performance.md from benchmarks/results.jsonl
 	$(BIN)/python -m benchmarks.results $(ARGS)

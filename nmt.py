@@ -83,7 +83,9 @@ def export(run: str, /, *, output: str) -> None:
     print(export(run, output))
 
 
-def translate(model: str, /, *, beam_size: int | None = None) -> None:
+def translate(
+    model: str, /, *, beam_size: int | None = None, temperature: float | None = None, seed: int | None = None
+) -> None:
     r"""Translates lines from stdin to as many lines on stdout, in order.
 
     A line ends with \n alone or \r\n; every other separator is text. Invalid UTF-8 is replaced by U+FFFD.
@@ -91,12 +93,14 @@ def translate(model: str, /, *, beam_size: int | None = None) -> None:
     Args:
         model: Folder of a run or of an export, or the URL of a served model.
         beam_size: Hypotheses kept in the search, 1 for greedy search; by default the model's own setting.
+        temperature: Above 0, draws a translation instead of searching the best; below 1, likely tokens more often.
+        seed: Decides what is drawn.
     """
     from tqdm import tqdm
 
     from serving.endpoint import open_model
 
-    translator = open_model(model, beam_size)
+    translator = open_model(model, beam_size, temperature, seed)
     lines = (line.decode(errors="replace") for line in split_lines(sys.stdin.buffer))
     lines_at_once = 1 if sys.stdin.isatty() else LINES_AT_ONCE
     with tqdm(unit=" lines", disable=None) as progress:

@@ -16,6 +16,10 @@ from pipeline.files import write_beside
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = "benchmarks/results.jsonl"
 TABLES = "docs/performance.md"
+ABLATION = "benchmarks/ablation.jsonl"
+ABLATION_PAGE = "docs/ablation.md"
+# What a measurement writes is no change of what is measured.
+WRITTEN = RESULTS, TABLES, ABLATION, ABLATION_PAGE
 
 TITLES = {
     "train": "Training: source and target tokens a second, the median of the rounds",
@@ -98,11 +102,16 @@ def _rounded(value: float) -> float:
 
 
 def commit() -> str:
-    """The hash of the commit, with `-dirty` if tracked files other than the results differ from it."""
+    """The hash of the commit, with `-dirty` if tracked files differ from it, but for what measurements write."""
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True)
-    others = [":(top)", f":(top,exclude){RESULTS}", f":(top,exclude){TABLES}"]
+    others = [":(top)", *(f":(top,exclude){path}" for path in WRITTEN)]
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *others], cwd=ROOT).returncode
     return head.stdout.strip() + ("-dirty" if changed else "")
+
+
+def short(commit: str) -> str:
+    """A commit as tables show it."""
+    return f"`{commit[:10]}{'-dirty' if commit.endswith('-dirty') else ''}`"
 
 
 def today() -> str:
@@ -160,8 +169,7 @@ def tables(rows: Iterable[Row]) -> str:
 
 def _table_line(row: Row) -> str:
     share = "" if row.limit_share is None else f"{row.limit_share:.0%}"
-    commit = row.commit[:10] + ("-dirty" if row.commit.endswith("-dirty") else "")
-    cells = (row.peer, f"{row.ours:,g}", f"{row.theirs:,g}", row.unit, f"{row.ratio:.2f}", share, f"`{commit}`")
+    cells = (row.peer, f"{row.ours:,g}", f"{row.theirs:,g}", row.unit, f"{row.ratio:.2f}", share, short(row.commit))
     return "| " + " | ".join([*cells, row.date[:10], row.machine]) + " |"
 
 

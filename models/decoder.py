@@ -1,7 +1,7 @@
 """The decoder: the target so far and the source's memory to the next token's logits."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,47 +10,14 @@ from keras import ops
 from models.attention import Attention
 from models.attentions import make_attention
 from models.bridge import Bridge
-from models.cell import State
 from models.config import ModelConfig
+from models.decoder_state import DecoderState, Source, Steps
 from models.embedding import Embedding
 from models.encoder import Encoded
 from models.loops import linear, scan, stack, take
 from models.readout import Readout
 from models.side import Side
 from pipeline.schema import PAD_ID, START_ID
-
-
-class Source(NamedTuple):
-    """What every step of the decoder knows of a source; each part is an empty tuple where the model has none.
-
-    Attributes:
-        memory: What attention reads.
-        summary: The encoder's last state, for a decoder that sees it at every step, `(batch, encoder_units)`.
-    """
-
-    memory: Any
-    summary: Any
-
-    def take(self, rows: Any) -> "Source":
-        """That of the sentences `rows (m,)`."""
-        return Source(
-            self.memory.take(rows) if self.memory else (),
-            () if isinstance(self.summary, tuple) else take(self.summary, rows),
-        )
-
-
-class DecoderState(NamedTuple):
-    """What goes from step to step; a part is an empty tuple where the model has none.
-
-    Attributes:
-        layers: The state of each layer, each part `(batch, n, ...)`.
-        noted: What attention above notes of its readings.
-        fed: What the output layer read last, for input feeding, `(batch, n, width)`.
-    """
-
-    layers: tuple[State, ...]
-    noted: tuple[Any, ...] = ()
-    fed: Any = ()
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")
@@ -138,14 +105,16 @@ class Decoder(Side):
         Returns:
             What the output layer reads, `(batch, tgt_len, width)`.
         """
-        embedded = self.embedding(ops.transpose(decoder_input_ids)[:, :, None])
         if self.steps_together or own is not None:
-            hidden = self._run_together(embedded, source, state, training, own)
+            steps = self.steps(ops.transpose(decoder_input_ids)[:, :, None], training, own)
+            _, hidden = self.run_together(source, self.first_carry(state, steps), steps, training)
         else:
-            hidden = self._run_by_layer(self.drop(embedded, training), source, state, training)
+            embedded = self.embedding(ops.transpose(decoder_input_ids)[:, :, None])
+            hidden = self._run_by_layer(embedded, source, state, training)
         return ops.transpose(hidden[:, :, 0], (1, 0, 2))
 
     def _run_by_layer(self, embedded: Any, source: Source, state: DecoderState, training: bool) -> Any:
+        embedded = self.drop(embedded, training)
         inputs, contexts = self._inputs(embedded, source), ()
         for depth, (recurrence, initial) in enumerate(zip(self.recurrences, state.layers, strict=True)):
             below = self.dropout(inputs, training=training) if depth else inputs
@@ -157,9 +126,40 @@ class Decoder(Side):
             inputs = states[0] + inputs if self.config.residual and depth else states[0]
         return self.dropout(self._hidden(inputs, contexts, embedded, source), training=training)
 
-    def _run_together(self, embedded: Any, source: Source, state: DecoderState, training: bool, own: Any) -> Any:
-        step, masks = self._step(training), self._masks(embedded, training)
-        logits_of = None if own is None else self._logits()
+    def steps(self, ids: Any, training: bool, own: Any = None) -> Steps:
+        """What the steps over `ids (tgt_len, batch, n)` read; see `call`.
+
+        What is dropped is drawn here, outside any loop, as not every backend can draw in one.
+        """
+        if not training or not (self.config.dropout or self.config.word_dropout):
+            return Steps(ids, () if own is None else own)
+        ones = ops.ones_like(ids[..., None], dtype=self.compute_dtype)
+        widths = [self.config.decoder_units] * (len(self.recurrences) - 1) + [self.readout.units]
+        embedded, *rest = (ones * ops.ones((width,), ones.dtype) for width in (self.embedding.units, *widths))
+        masks = [self.drop(embedded, True), *(self.dropout(mask, training=True) for mask in rest)]
+        return Steps(ids, () if own is None else own, masks)
+
+    def first_carry(self, state: DecoderState, steps: Steps) -> tuple[DecoderState, Any]:
+        """What `run_together` starts from: a state of `start`, and the last choice, where any is read."""
+        last = () if isinstance(steps.own, tuple) else ops.full_like(steps.ids[0], START_ID, dtype="int32")
+        return state, last
+
+    def run_together(
+        self, source: Source, carry: tuple[DecoderState, Any], steps: Steps, training: bool = False
+    ) -> tuple[tuple[DecoderState, Any], Any]:
+        """Takes each step with all layers, the step of search.
+
+        Args:
+            source: From `start`.
+            carry: From `first_carry`, or from the steps before.
+            steps: From `steps`, or some of them.
+            training: Whether to drop weights; what else is dropped stands in `steps`.
+
+        Returns:
+            What goes on to the next steps, and what the output layer reads, `(tgt_len, batch, n, width)`.
+        """
+        step, reads_own = self._step(training), not isinstance(steps.own, tuple)
+        logits_of = self._logits() if reads_own else None
 
         def run(carry: tuple[DecoderState, Any], row: Any) -> tuple[tuple[DecoderState, Any], Any]:
             (state, last), (embedded, is_own, masks) = carry, row
@@ -170,20 +170,8 @@ class Decoder(Side):
             hidden, state = step(embedded, source, state, masks)
             return (state, ops.argmax(logits_of(hidden), axis=-1) if logits_of else ()), hidden
 
-        first = () if own is None else ops.full_like(embedded[0, :, :, 0], START_ID, dtype="int32")
-        return stack(scan(run, (state, first), (embedded, () if own is None else own, masks))[1])
-
-    def _masks(self, embedded: Any, training: bool) -> list[Any]:
-        """What is left, in each step, of the embedding, of each layer's input but the lowest's, and of the readout.
-
-        They are drawn outside the loop, as not every backend can draw in it; an empty list drops nothing.
-        """
-        if not training or not (self.config.dropout or self.config.word_dropout):
-            return []
-        ones = ops.ones_like(embedded[..., :1])
-        widths = [self.config.decoder_units] * (len(self.recurrences) - 1) + [self.readout.units]
-        kept = [ones * ops.ones((width,), ones.dtype) for width in widths]
-        return [self.drop(ops.ones_like(embedded), True), *(self.dropout(mask, training=True) for mask in kept)]
+        carry, hidden = scan(run, carry, (self.embedding(steps.ids), steps.own, steps.masks))
+        return carry, stack(hidden)
 
     def _step(self, training: bool = False) -> Callable[..., tuple[Any, DecoderState]]:
         """Makes the step of all layers: embeddings, source, state and masks to what the output layer reads, and state.

@@ -1,6 +1,6 @@
 """Loops over time and functions with a gradient of their own, alike on every backend."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -164,6 +164,43 @@ def with_gradient(function: Callable[..., tuple[Any, Callable[[Any], tuple[Any, 
         return tree.pack_sequence_as(structure[0], list(flat))
 
     return differentiable
+
+
+def rematerialized(function: Callable[..., Any], weights: Sequence[Any]) -> Callable[..., Any]:
+    """`function(*args)`, which keeps nothing for its gradient but its arguments, and runs again for it (Chen 2016).
+
+    Args:
+        function: Arguments and outputs are structures of tensors; all that has a gradient is an argument or a weight.
+        weights: The variables that it reads: in a loop, TensorFlow differentiates arguments alone.
+    """
+
+    def is_float(x: Any) -> bool:
+        return keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
+
+    def run(*args: Any) -> Any:
+        # A copy, so that eager TensorFlow sees a tensor where a weight is a variable.
+        given = tree.flatten((list(map(ops.copy, weights)), args))
+        # TensorFlow would ask for the gradient of whatever is an argument.
+        floats = [at for at, x in enumerate(given) if is_float(x)]
+        structure = []
+
+        def flat_function(*of_floats: Any) -> tuple[Any, ...]:
+            flat = list(given)
+            for at, x in zip(floats, of_floats, strict=True):
+                flat[at] = x
+            values, own_args = flat[: len(weights)], flat[len(weights) :]
+            with keras.StatelessScope(state_mapping=zip(weights, values, strict=True)):
+                outputs = function(*tree.pack_sequence_as(args, own_args))
+            structure.append(outputs)
+            # Of an output of integers, TensorFlow has no gradient to hand over: as a float it has one of zeros.
+            return tuple(x if is_float(x) else ops.cast(x, "float32") for x in tree.flatten(outputs))
+
+        outputs = keras.remat(flat_function)(*(given[at] for at in floats))
+        return tree.map_structure(
+            lambda x, like: ops.cast(x, like.dtype), tree.pack_sequence_as(structure[0], list(outputs)), structure[0]
+        )
+
+    return run
 
 
 def take(x: Any, rows: Any, axis: int = 0) -> Any:

@@ -45,6 +45,7 @@ class Recurrence(keras.layers.Layer):
         forget_bias: Initial bias of the LSTM's forget gate (Gers 1999).
         recurrent_initializer: Of the kernel of each gate, `orthogonal`, `identity` (Le 2015) or `glorot`.
         weight_drop: Share of the recurrent kernel that is dropped in training, the same in all steps (Merity 2018).
+        norm_penalty: Of a gradient that vanishes or explodes (Pascanu 2013); see `unroll`.
     """
 
     def __init__(
@@ -55,13 +56,14 @@ class Recurrence(keras.layers.Layer):
         forget_bias: float = 1.0,
         recurrent_initializer: str = "orthogonal",
         weight_drop: float = 0.0,
+        norm_penalty: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.cell: Cell = CELLS[cell](name="cell")
         self.units, self.attention = units, attention
         self.forget_bias, self.recurrent_initializer = forget_bias, recurrent_initializer
-        self.weight_drop = keras.layers.Dropout(weight_drop)
+        self.weight_drop, self.norm_penalty = keras.layers.Dropout(weight_drop), norm_penalty
 
     def build(self, inputs_units: int, values_units: int = 0) -> None:
         """Makes the weights for inputs `(..., inputs_units)` and a memory of `values_units`."""
@@ -113,7 +115,8 @@ class Recurrence(keras.layers.Layer):
             The states, each part `(steps, ..., units)`, and the contexts `(steps, batch, 1, encoder_units)` (an empty
             tuple without attention).
         """
-        return unroll(self.cell, self.attention, self._weights(training), memory, self._project(inputs), state)
+        penalty, weights = self.norm_penalty if training else 0.0, self._weights(training)
+        return unroll(self.cell, self.attention, weights, memory, self._project(inputs), state, penalty)
 
     def stepper(self, training: bool = False) -> Callable[..., tuple[State, Any]]:
         """Makes one step, for which the weights are put together once; `training` is that of `call`.

@@ -116,3 +116,24 @@ def load_model(run: str | Path) -> "Seq2Seq":
             f"RUN: expected a run with a finished epoch, received {str(run)!r} without {MODEL_FILE}; train on"
         )
     return keras.saving.load_model(path, compile=False)
+
+
+def start_from(run: str, model: "Seq2Seq", config: RunConfig) -> None:
+    """Puts the best weights of another run into a new model, whose settings are `config`.
+
+    Raises:
+        UserError: The run is none, has no finished epoch, or is of another model or other subwords.
+    """
+    other = RunConfig.read_from(run)
+    for name, mine, its in (
+        ("parts and sizes of the model", config.recipe.model.without_drops(), other.recipe.model.without_drops()),
+        ("source subwords", config.source_fingerprint, other.source_fingerprint),
+        ("target subwords", config.target_fingerprint, other.target_fingerprint),
+    ):
+        if mine != its:
+            raise UserError(
+                f"training.start_from: expected a run of the same {name}, received {run!r}, which has others; train"
+                " with its recipe and its data set, or start from nothing"
+            )
+    for weight, value in zip(model.trainable_variables, load_model(run).trainable_variables, strict=True):
+        weight.assign(value)

@@ -1,6 +1,7 @@
 """The encoder-decoder as a Keras model."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,12 +9,15 @@ import keras
 from keras import ops
 
 from models.config import ModelConfig
-from models.decoder import Decoder, DecoderState, Source
+from models.decoder import Decoder
+from models.decoder_state import DecoderState, Source
 from models.embedding import Embedding
 from models.encoder import Encoder
 from models.loops import linear
 from models.losses import real_tokens, token_cross_entropy
+from models.refinement import Refinement
 from models.scheduled_sampling import ScheduledSampling
+from models.truncation import Truncation
 from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
 
 
@@ -28,6 +32,8 @@ class Seq2Seq(keras.Model):
         label_smoothing: For the loss of training; validation has none.
         z_loss: The same.
         scheduled_sampling: Arguments of `ScheduledSampling`, for training; by default it is taught by true tokens.
+        truncation: Arguments of `Truncation`, for training; by default a gradient reaches every step.
+        refinement: Arguments of `Refinement`, for training; by default the loss is that of the likelihood alone.
     """
 
     def __init__(
@@ -38,6 +44,8 @@ class Seq2Seq(keras.Model):
         label_smoothing: float = 0.0,
         z_loss: float = 0.0,
         scheduled_sampling: dict[str, Any] | None = None,
+        truncation: dict[str, int] | None = None,
+        refinement: dict[str, Any] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -49,9 +57,15 @@ class Seq2Seq(keras.Model):
             source_embedding = Embedding(source_vocab_size, config.embedding_size, name="embedding")
         self.encoder = Encoder(source_embedding, config, name="encoder")
         self.decoder = Decoder(target_embedding, config, name="decoder")
-        self.sampling = None
+        self.sampling: Any = None
+        self.truncation: Any = None
+        self.refinement: Any = None
         if scheduled_sampling:
             self.sampling = ScheduledSampling(**scheduled_sampling, name="scheduled_sampling")
+        if truncation:
+            self.truncation = Truncation(**truncation, name="truncation")
+        if refinement:
+            self.refinement = Refinement(**refinement, name="refinement")
         self.mean_loss = keras.metrics.Mean(name="loss")
         self.token_count = keras.metrics.Sum(name="tokens")
 
@@ -71,11 +85,19 @@ class Seq2Seq(keras.Model):
             training: Whether to drop units.
 
         Returns:
-            What the output layer reads, `(batch, tgt_len, width)`: the loss takes it from there in one piece.
+            What the output layer reads, `(batch, tgt_len, width)`: the loss takes it from there in one piece. In
+            training by refinement, that and what `start` returns; in training that is truncated, the latter alone. The
+            loss then runs the decoder in ways of its own.
         """
-        source, state = self.start(inputs[SOURCE_IDS], training=training)
-        own = self.sampling(inputs[DECODER_INPUT_IDS]) if self.sampling and training else None
-        return self.decoder(inputs[DECODER_INPUT_IDS], source, state, training=training, own=own)
+        started = source, state = self.start(inputs[SOURCE_IDS], training=training)
+        if training and self.truncation:
+            return started
+        own = self._own(inputs[DECODER_INPUT_IDS]) if training else None
+        hidden = self.decoder(inputs[DECODER_INPUT_IDS], source, state, training=training, own=own)
+        return (hidden, started) if training and self.refinement else hidden
+
+    def _own(self, decoder_input_ids: Any) -> Any:
+        return self.sampling(decoder_input_ids) if self.sampling else None
 
     def logits(self, hidden: Any) -> Any:
         """The logits `(..., target_vocab_size)` of what the output layer reads, `(..., width)`."""
@@ -93,15 +115,35 @@ class Seq2Seq(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Mean cross-entropy a real token, in nats, and the metrics of the epoch; `y_pred` is what `call` returns."""
-        weights = real_tokens(y)
-        count = ops.sum(weights)
-        smoothing, z_loss = (self.label_smoothing, self.z_loss) if training else (0.0, 0.0)
-        losses = token_cross_entropy(y_pred, *self.decoder.output_weights(), y, smoothing, z_loss)
-        loss = ops.sum(losses * weights) / count
+        """Mean cross-entropy a real token, in nats, and the metrics of the epoch; `y_pred` is what `call` returns.
+
+        In training by refinement it is that of both losses, a real token of the references.
+        """
+        count = ops.sum(real_tokens(y))
+        if training and self.truncation:
+            total = self._truncated_loss(x[DECODER_INPUT_IDS], y, *y_pred)
+        elif training and self.refinement:
+            hidden, started = y_pred
+            likelihood = ops.sum(self._losses_of(hidden, y, training))
+            total = self.refinement.likelihood * likelihood + self.refinement(*started, y, decoder=self.decoder)
+        else:
+            total = ops.sum(self._losses_of(y_pred, y, training))
+        loss = total / count
         self.mean_loss.update_state(loss, sample_weight=count)
         self.token_count.update_state(count + ops.sum(real_tokens(x[SOURCE_IDS])))
         return loss
+
+    def _losses_of(self, hidden: Any, target_ids: Any, training: bool) -> Any:
+        """The cross-entropy of each token, `(...)`, 0 for padding."""
+        smoothing, z_loss = (self.label_smoothing, self.z_loss) if training else (0.0, 0.0)
+        losses = token_cross_entropy(hidden, *self.decoder.output_weights(), target_ids, smoothing, z_loss)
+        return losses * real_tokens(target_ids)
+
+    def _truncated_loss(self, decoder_input_ids: Any, target_ids: Any, source: Source, state: DecoderState) -> Any:
+        ids, targets = (ops.transpose(ids)[:, :, None] for ids in (decoder_input_ids, target_ids))
+        steps = self.decoder.steps(ids, training=True, own=self._own(decoder_input_ids))
+        losses_of = functools.partial(self._losses_of, training=True)
+        return self.truncation(source, state, steps, targets, decoder=self.decoder, losses_of=losses_of)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -117,6 +159,11 @@ class Seq2Seq(keras.Model):
             "target_vocab_size": self.target_vocab_size,
             "label_smoothing": self.label_smoothing,
             "z_loss": self.z_loss,
-            "scheduled_sampling": self.sampling
-            and {name: getattr(self.sampling, name) for name in ("share", "schedule", "steps")},
+            "scheduled_sampling": _arguments(self.sampling, "share", "schedule", "steps"),
+            "truncation": _arguments(self.truncation, "every", "reach"),
+            "refinement": _arguments(self.refinement, "samples", "likelihood"),
         }
+
+
+def _arguments(layer: keras.layers.Layer | None, *names: str) -> dict[str, Any] | None:
+    return layer and {name: getattr(layer, name) for name in names}

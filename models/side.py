@@ -42,6 +42,7 @@ class Side(keras.layers.Layer):
             "forget_bias": config.forget_bias,
             "recurrent_initializer": config.recurrent_initializer,
             "weight_drop": config.weight_drop,
+            "norm_penalty": config.gradient_norm_penalty,
         }
         return Recurrence(config.cell, units, name=name, **common, **settings)
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from models.callbacks import (
+    CHECKPOINT_FILE,
     AverageWeights,
     BestModel,
     Checkpoint,
@@ -23,9 +24,17 @@ from models.callbacks import (
     restore,
 )
 from models.config import BatchingConfig, DecodingConfig, Recipe, TrainingConfig
-from models.decoding import search
 from models.optimizer import Adam
-from models.run import CONFIG_FILE, SHORTLIST_FILE, SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, load_shortlist
+from models.run import (
+    CONFIG_FILE,
+    SHORTLIST_FILE,
+    SOURCE_SUBWORDS,
+    TARGET_SUBWORDS,
+    RunConfig,
+    load_shortlist,
+    start_from,
+)
+from models.search import search
 from models.seq2seq import Seq2Seq
 from models.shortlist import learn
 from pipeline.dataset import batches, count_batches, pairs
@@ -57,8 +66,13 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
     batching = dataclasses.asdict(recipe.batching)
     steps = count_batches(data, TRAIN, **batching)
     validation = _validation(data, recipe.batching)
+    all_steps, config = steps * recipe.training.epochs, _run_config(recipe, manifest)
+    keras.utils.set_random_seed(recipe.training.seed)
+    model = build_model(recipe, manifest, all_steps)
+    if recipe.training.start_from and not (run / CHECKPOINT_FILE).exists():
+        start_from(recipe.training.start_from, model, config)
     # Only now, as nothing that the user gave has been refused.
-    _claim(run, resume, _run_config(recipe, manifest))
+    _claim(run, resume, config)
     for tokenizer, name in zip(tokenizers, (SOURCE_SUBWORDS, TARGET_SUBWORDS), strict=True):
         with write_beside(run / name) as path:
             path.write_bytes(tokenizer.model)
@@ -68,9 +82,6 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
         learned = learn(pairs(data, TRAIN), source.vocab_size, target.vocab_size, source.ids_in(target).numpy())
         learned.write(run / SHORTLIST_FILE)
 
-    keras.utils.set_random_seed(recipe.training.seed)
-    all_steps = steps * recipe.training.epochs
-    model = build_model(recipe, manifest, all_steps)
     model.compile(optimizer=build_optimizer(recipe.training, all_steps), jit_compile=_compiles())
     progress = restore(run, model)
     left = recipe.training.epochs - progress.epoch
@@ -96,9 +107,13 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
 
 def build_model(recipe: Recipe, manifest: Manifest, steps: int) -> Seq2Seq:
     """Makes the model of a recipe for a data set's vocabularies and a training of so many steps, with first weights."""
-    training, sampling = recipe.training, None
+    training, sampling, truncation, refinement = recipe.training, None, None, None
     if training.own_tokens:
         sampling = {"share": training.own_tokens, "schedule": training.own_tokens_schedule, "steps": steps}
+    if training.truncation_every:
+        truncation = {"every": training.truncation_every, "reach": training.truncation_reach}
+    if training.refinement_samples:
+        refinement = {"samples": training.refinement_samples, "likelihood": training.refinement_likelihood}
     model = Seq2Seq(
         recipe.model,
         manifest.source.vocab_size,
@@ -106,6 +121,8 @@ def build_model(recipe: Recipe, manifest: Manifest, steps: int) -> Seq2Seq:
         training.label_smoothing,
         training.z_loss,
         sampling,
+        truncation,
+        refinement,
         name="seq2seq",
     )
     model.build()

@@ -86,6 +86,7 @@ def unroll(
     memory: Any,
     projected: Projected,
     state: State,
+    norm_penalty: float = 0.0,
 ) -> tuple[State, Any]:
     """Runs `step` over all steps, with a gradient of its own where cell and attention have one.
 
@@ -96,6 +97,8 @@ def unroll(
         memory: What attention reads; an empty tuple without attention.
         projected: What the inputs contribute, `(steps, ...)`; with attention n is 1.
         state: The initial state, each part `(..., units)`, and what attention notes before its first reading.
+        norm_penalty: How much of the gradient of `norm_pull` is added to that of the state's kernel, where there is a
+            gradient of its own.
 
     Returns:
         The states, each part `(steps, ..., units)`, and the contexts `(steps, batch, 1, encoder_units)` (an empty
@@ -109,7 +112,7 @@ def unroll(
 
         def backward(d_outputs: Any) -> tuple[Any, ...]:
             d_weights, d_memory, d_gates, d_query, d_initial = _unroll_gradient(
-                cell, attention, weights, memory, initial, d_outputs, rows
+                cell, attention, weights, memory, initial, d_outputs, rows, norm_penalty
             )
             d_query = () if isinstance(projected.query, tuple) else d_query
             return d_weights, d_memory, Projected(d_gates, d_query), d_initial
@@ -159,6 +162,7 @@ def _unroll_gradient(
     initial: State,
     d_outputs: tuple[State, Any],
     rows: Any,
+    norm_penalty: float,
 ) -> tuple:
     """The backward loop of `unroll`, then the gradients of the weights.
 
@@ -184,9 +188,10 @@ def _unroll_gradient(
             else:
                 d_h = d_h + d_query
         d_h = d_h + linear(d_products, state_back)
+        pull = norm_penalty * norm_pull(d_state[0], d_h) if norm_penalty else ()
         # A cell that adds its two products has one gradient for both; it is stored once.
         d_recurrent = () if d_recurrent is d_gates else d_recurrent
-        return ((d_h, *d_rest), sums), (d_gates, d_recurrent, d_query, d_scores)
+        return ((d_h, *d_rest), sums), (d_gates, d_recurrent, d_query, d_scores, pull)
 
     sums, (d_states, d_contexts), d_readings = (), d_outputs, ()
     if attention:
@@ -195,9 +200,9 @@ def _unroll_gradient(
     d_state = tree.map_structure(ops.zeros_like, initial)
     (d_initial, sums), d_rows = scan(run, (d_state, sums), (d_states, d_readings, *rows), reverse=True)
 
-    d_gates, d_recurrent, d_queries, d_scores = stack(d_rows)
+    d_gates, d_recurrent, d_queries, d_scores, pulls = stack(d_rows)
     before, readings, _ = rows
-    states = stack(before[0])
+    states = stack(before[0]) + pulls if norm_penalty else stack(before[0])
     d_state_kernel = linear_gradient(states, d_gates if isinstance(d_recurrent, tuple) else d_recurrent)
     if not attention:
         return Weights(d_state_kernel), (), d_gates, (), d_initial
@@ -210,3 +215,22 @@ def _unroll_gradient(
     )
     d_memory = Memory(d_keys, d_values, mixture_gradient(readings.weights, d_gates), None)
     return Weights(d_state_kernel, d_score_kernel), d_memory, d_gates, d_queries, d_initial
+
+
+def norm_pull(d_after: Any, d_before: Any) -> Any:
+    """What a step adds for a gradient that neither vanishes nor explodes (Pascanu 2013, equations 9 and 10).
+
+    The penalty of a step is (|d_before| / |d_after| - 1) ** 2, the mean over the batch. Gradients and states are taken
+    as they are, and d_before = d_products U^T + ...: so that of U is the product of this and d_products, as that of the
+    loss is of the state and d_products. A step without a gradient, as one of padding, has no penalty.
+
+    Args:
+        d_after: Gradient of the state after the step, `(batch, ..., units)`.
+        d_before: Gradient of the state before it.
+    """
+    after, before = (ops.sum(ops.square(d), axis=-1, keepdims=True) for d in (d_after, d_before))
+    has_one = (after > 0) & (before > 0)
+    after, before = (ops.where(has_one, square, 1.0) for square in (after, before))
+    ratio = ops.sqrt(before / after)
+    rows = ops.cast(ops.size(after), after.dtype)
+    return ops.where(has_one, 2 * (ratio - 1) / (ratio * after * rows), 0.0) * d_before

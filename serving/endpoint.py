@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,33 +32,41 @@ class Endpoint(NamedTuple):
         return self.translate(texts)
 
 
-def open_model(model: str, beam_size: int | None = None) -> Endpoint:
+def open_model(
+    model: str, beam_size: int | None = None, temperature: float | None = None, seed: int | None = None
+) -> Endpoint:
     """Opens a model; TensorFlow is loaded for a folder alone.
 
     Args:
         model: The folder of a run or of an export, or the URL of a served model.
-        beam_size: Instead of the recipe's; a run can take any, an export only its own.
+        beam_size: Instead of the recipe's, as are the next two; a run can take any, an export only its own.
+        temperature: See `DecodingConfig`.
+        seed: See `DecodingConfig`.
 
     Raises:
-        UserError: There is no such model, or its beam is fixed at another size.
+        UserError: There is no such model, or its search is fixed at other settings.
     """
-    if beam_size is not None and beam_size < 1:
-        raise UserError(f"--beam-size: expected at least 1, received {beam_size}; change --beam-size")
+    settings = {"beam_size": beam_size, "temperature": temperature, "seed": seed}
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name, value in given.items():
+        if value < (least := 1 if name == "beam_size" else 0):
+            option = _option(name)
+            raise UserError(f"{option}: expected at least {least}, received {value}; change {option}")
     if model.startswith(("http://", "https://")):
-        if beam_size is not None:
-            raise _fixed(beam_size, "the URL of a served model, whose beam is fixed at export")
+        for name, value in given.items():
+            raise _fixed(name, value, "the URL of a served model, whose search is fixed at export")
         return Endpoint(Client(model, timeout=ANSWER_TIMEOUT).translate, {"url": model})
     if (Path(model) / CONFIG_FILE).exists():
-        return _open_run(model, beam_size)
-    return _open_export(model, beam_size)
+        return _open_run(model, given)
+    return _open_export(model, given)
 
 
-def _open_run(run: str, beam_size: int | None) -> Endpoint:
+def _open_run(run: str, settings: Mapping[str, Any]) -> Endpoint:
     import tensorflow as tf
 
     from serving.translator import Translator
 
-    translator = Translator.from_run(run, beam_size)
+    translator = Translator.from_run(run, **settings)
 
     def translate(texts: Sequence[str]) -> list[str]:
         try:
@@ -70,7 +78,7 @@ def _open_run(run: str, beam_size: int | None) -> Endpoint:
     return Endpoint(translate, dataclasses.asdict(translator.decoding))
 
 
-def _open_export(export: str, beam_size: int | None) -> Endpoint:
+def _open_export(export: str, settings: Mapping[str, Any]) -> Endpoint:
     import numpy as np
 
     from serving.export import exported_decoding
@@ -79,8 +87,9 @@ def _open_export(export: str, beam_size: int | None) -> Endpoint:
 
     version = newest_version(export)
     decoding = exported_decoding(version)
-    if beam_size is not None and beam_size != decoding["beam_size"]:
-        raise _fixed(beam_size, f"an export with a beam of {decoding['beam_size']}")
+    for name, value in settings.items():
+        if value != decoding[name]:
+            raise _fixed(name, value, f"an export with {_option(name)} {decoding[name]}")
     servable = Servable(version, timeout=24 * 3600)
 
     def translate(texts: Sequence[str]) -> list[str]:
@@ -100,8 +109,12 @@ def _refusal(error: Exception) -> Exception:
     return UserError(told[1]) if told else error
 
 
-def _fixed(beam_size: int, found: str) -> UserError:
+def _fixed(name: str, value: Any, found: str) -> UserError:
     return UserError(
-        f"--beam-size: expected none, as MODEL is {found}, received {beam_size}; give a run, or train with"
-        " --decoding.beam_size and export again"
+        f"{_option(name)}: expected none, as MODEL is {found}, received {value}; give a run, or train with"
+        f" --decoding.{name} and export again"
     )
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

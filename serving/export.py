@@ -8,6 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 from tqdm import tqdm
 
+from models.config import DecodingConfig
 from models.run import RunConfig
 from pipeline.errors import UserError
 from pipeline.files import write_beside
@@ -58,7 +59,9 @@ def exported_decoding(version: Path) -> dict[str, int | float]:
         UserError: It was not made by `export`.
     """
     try:
-        return json.loads((version / EXPORT_FILE).read_text())["recipe"]["decoding"]
+        told = json.loads((version / EXPORT_FILE).read_text())["recipe"]["decoding"]
+        # What a setting of later is by default, an export of before does.
+        return dataclasses.asdict(DecodingConfig()) | told
     except FileNotFoundError:
         raise UserError(
             f"EXPORT: expected a version made by `nmt export`, received {str(version)!r}, which holds no {EXPORT_FILE};"

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from models.decoding import search
 from models.inspection import Trace, observe
 from models.run import RunConfig, load_model, load_shortlist
+from models.search import search
 from pipeline.errors import UserError
 from pipeline.files import write_beside
 from pipeline.schema import PAD_ID, START_ID

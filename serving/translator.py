@@ -2,12 +2,13 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from models.config import DecodingConfig
-from models.decoding import search
 from models.run import SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, load_model, load_shortlist
+from models.search import search
 from models.seq2seq import Seq2Seq
 from models.shortlist import Shortlist
 from pipeline.schema import END_ID, PAD_ID
@@ -58,20 +59,18 @@ class Translator(tf.Module):
         self._word_starts = tf.constant(source.word_starts().numpy())
 
     @classmethod
-    def from_run(cls, run: str | Path, beam_size: int | None = None) -> "Translator":
+    def from_run(cls, run: str | Path, **settings: Any) -> "Translator":
         """Loads the best model of a run.
 
         Args:
             run: The run's folder.
-            beam_size: Instead of the recipe's.
+            **settings: Fields of `DecodingConfig`, instead of the recipe's.
 
         Raises:
             UserError: The folder is no run, has no finished epoch, or its subwords are not those of its training.
         """
         config = RunConfig.read_from(run)
-        decoding = config.recipe.decoding
-        if beam_size is not None:
-            decoding = dataclasses.replace(decoding, beam_size=beam_size)
+        decoding = dataclasses.replace(config.recipe.decoding, **settings)
         source, target = load_tokenizers(run, config)
         return cls(load_model(run), source, target, decoding, load_shortlist(run, decoding))
 

@@ -164,7 +164,7 @@ def test_evaluate(whole: Whole, url: str, capsys: pytest.CaptureFixture[str]) ->
             "export",
             ["--beam-size", "3"],
             b"one\n",
-            "--beam-size: expected none, as MODEL is an export with a beam of 2",
+            "--beam-size: expected none, as MODEL is an export with --beam-size 2",
         ),
         ("run", [], b"a " * 100_001, "text: expected at most 100000 pieces, received more; divide the text"),
         ("export", [], b"a " * 100_001, "text: expected at most 100000 pieces, received more; divide the text"),

@@ -60,7 +60,7 @@ def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture
         ("train", ["Highest global norm of the gradient (Pascanu 2013). (type: float, default: 1.0)"]),
         ("evaluate", ["MODEL", "--source SOURCE", "--target TARGET", "--beam-size BEAM_SIZE", "--json"]),
         ("export", ["RUN", "--output OUTPUT"]),
-        ("translate", ["MODEL", "--beam-size BEAM_SIZE", r"A line ends with \n alone or \r\n"]),
+        ("translate", ["MODEL", "--beam-size BEAM_SIZE", "--seed SEED", r"A line ends with \n alone or \r\n"]),
         ("serve", ["EXPORT", "--host", "127.0.0.1", "--port", "8501", "--model-name", "default: nmt"]),
         ("demo", ["--output OUTPUT"]),
     ],
@@ -158,7 +158,7 @@ def test_an_empty_recipe_is_all_defaults(tmp_path: Path) -> None:
 
 
 def test_shipped_recipes_differ_in_what_their_names_say() -> None:
-    common = {"cell": "lstm", "encoder_units": 512, "decoder_units": 512, "embedding_size": 256, "dropout": 0.2}
+    common = {"cell": "lstm", "encoder_units": 512, "decoder_units": 512, "embedding_size": 256, "dropout": 0.3}
     common |= {"tie_embeddings": "three-way"}
     parts = {
         "plain": {"encoder": "unidirectional", "attention": "none"},
@@ -169,7 +169,7 @@ def test_shipped_recipes_differ_in_what_their_names_say() -> None:
         recipe = recipe_of(name, *FOLDERS)
         assert recipe.model == ModelConfig(**common, **own)
         assert recipe.batching == BatchingConfig(unit="sentences", size=64)
-        assert recipe.decoding == DecodingConfig(beam_size=5, shortlist=1000)
+        assert recipe.decoding == DecodingConfig(beam_size=5, length_penalty=1.3, shortlist=2000)
 
 
 def test_shipped_recipes_go_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

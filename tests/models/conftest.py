@@ -26,11 +26,19 @@ def make_model() -> Callable[..., Seq2Seq]:
     Where one table serves both languages, the source's vocabulary is the target's too.
     """
 
-    def make(label_smoothing: float = 0.0, z_loss: float = 0.0, scheduled_sampling=None, **settings) -> Seq2Seq:
+    def make(
+        label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
+        scheduled_sampling=None,
+        truncation=None,
+        refinement=None,
+        **settings,
+    ) -> Seq2Seq:
         keras.utils.set_random_seed(3)
         config = ModelConfig(**TINY | settings)
         target_vocab = SOURCE_VOCAB if config.tie_embeddings == "three-way" else TARGET_VOCAB
-        model = Seq2Seq(config, SOURCE_VOCAB, target_vocab, label_smoothing, z_loss, scheduled_sampling, name="seq2seq")
+        taught = label_smoothing, z_loss, scheduled_sampling, truncation, refinement
+        model = Seq2Seq(config, SOURCE_VOCAB, target_vocab, *taught, name="seq2seq")
         model.build()
         # Biases start at zero, where a wrong one would not be seen.
         draw = np.random.default_rng(3)

@@ -1,7 +1,9 @@
 """Run on JAX by `test_recurrence.py`: checks gradients against JAX's own, and models against TensorFlow's figures."""
 
+import dataclasses
 import json
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ from models.attention import Memory
 from models.attentions import make_attention
 from models.cells import CELLS
 from models.config import DecodingConfig, ModelConfig
-from models.decoding import search
+from models.search import search
 from models.seq2seq import Seq2Seq
 from models.shortlist import Shortlist
 from models.unroll import Projected, Weights, step, unroll
@@ -98,6 +100,14 @@ def check_model(number: int, arrays) -> None:
         np.testing.assert_allclose(variable, arrays[f"{number}/stepped/{at}"], atol=1e-5)
 
 
+def check_files(folder: Path, arrays) -> None:
+    """A file of TensorFlow's loads and gives the same; one of JAX's is left for TensorFlow."""
+    model = keras.saving.load_model(folder / "tensorflow.keras", compile=False)
+    inputs = {name: arrays[name] for name in ("source_ids", "decoder_input_ids")}
+    np.testing.assert_allclose(model(inputs), arrays["hidden"], rtol=1e-5, atol=1e-5)
+    model.save(folder / "jax.keras")
+
+
 def check_what_is_drawn(policy: str, arrays) -> None:
     """A compiled training with all that is drawn, in the loops and beside them."""
     keras.config.set_dtype_policy(policy)
@@ -121,6 +131,39 @@ def check_what_is_drawn(policy: str, arrays) -> None:
     history = model.fit(inputs, np.tile(arrays["targets"], (4, 1)), batch_size=4, epochs=2, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     assert int(model.sampling.done) == 4
+    refined = Seq2Seq(config, 13, 11, refinement={"samples": 3, "likelihood": 0.1}, name="seq2seq")
+    refined.build()
+    refined.compile(optimizer=keras.optimizers.SGD(0.1))
+    targets = np.tile(arrays["targets"], (4, 1))
+    assert np.isfinite(refined.train_on_batch(inputs, targets, return_dict=True)["loss"])
+    whole = dataclasses.replace(config, weight_drop=0.0)
+    cut = Seq2Seq(whole, 13, 11, scheduled_sampling=sampling, truncation={"every": 2, "reach": 3}, name="seq2seq")
+    cut.build()
+    cut.compile(optimizer=keras.optimizers.SGD(0.1))
+    assert np.isfinite(cut.train_on_batch(inputs, targets, return_dict=True)["loss"])
+
+
+def check_memory() -> None:
+    """What a step needs beside its arguments grows with the target, and little where the gradient is truncated."""
+
+    def temporary(steps, truncation):
+        model = Seq2Seq({"attention": "additive", "dropout": 0.0}, 13, 1000, truncation=truncation, name="seq2seq")
+        model.build()
+        rest = [variable.value for variable in model.non_trainable_variables]
+
+        def loss(weights, source_ids, target_ids):
+            variables = *model.trainable_variables, *model.non_trainable_variables
+            with keras.StatelessScope(zip(variables, [*weights, *rest], strict=True)):
+                inputs = {"source_ids": source_ids, "decoder_input_ids": target_ids}
+                return model.compute_loss(inputs, target_ids, model(inputs, training=True))
+
+        weights = [variable.value for variable in model.trainable_variables]
+        ids = [jnp.full((16, length), 5) for length in (4, steps)]
+        return jax.jit(jax.grad(loss)).lower(weights, *ids).compile().memory_analysis().temp_size_in_bytes
+
+    windows = {"every": 8, "reach": 16}
+    whole, cut = (temporary(256, truncation) - temporary(64, truncation) for truncation in (None, windows))
+    assert cut < whole / 5, (cut, whole)
 
 
 if __name__ == "__main__":
@@ -133,6 +176,11 @@ if __name__ == "__main__":
         for number in range(sum(name.endswith("/config") for name in saved)):
             check_model(number, saved)
             print("model")
+        check_files(Path(sys.argv[1]).parent, saved)
+        print("files")
         for policy in ("float32", "mixed_bfloat16"):
             check_what_is_drawn(policy, saved)
             print(policy)
+    keras.config.set_dtype_policy("float32")
+    check_memory()
+    print("memory")

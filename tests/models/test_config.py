@@ -51,6 +51,15 @@ MISTAKES = [
     ("model.bridge", "none"),
     ("model.word_dropout", 1.0),
     ("model.weight_drop", 1.0),
+    ("model.gradient_norm_penalty", -1.0),
+    # The default cell has a state of two parts.
+    ("model.gradient_norm_penalty", 0.5),
+    ("training.average_momentum", 1.0),
+    ("training.truncation_every", -1),
+    # Not as far as the default of no truncation would have it.
+    ("training.truncation_reach", 4),
+    ("training.refinement_samples", 1),
+    ("training.refinement_likelihood", -0.1),
     ("training.schedule", "linear"),
     ("training.best_by", "chrf"),
     ("training.epochs", 0),
@@ -67,6 +76,10 @@ MISTAKES = [
     ("training.patience", -1),
     ("decoding.beam_size", 0),
     ("decoding.lookahead", 0),
+    ("decoding.temperature", -0.1),
+    ("decoding.top_k", -1),
+    ("decoding.seed", -1),
+    ("decoding.seed", 2**32),
     ("decoding.shortlist", -1),
     ("decoding.max_length_offset", 0),
     ("decoding.max_text_pieces", 0),
@@ -85,6 +98,33 @@ def test_a_mistake_is_named(setting, value):
     assert message.startswith(f"{setting}: expected ")
     assert f"received {value!r}; change the recipe or override --{setting}" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("setting", "settings"),
+    [
+        ("truncation_reach", {"truncation_every": 4, "truncation_reach": 3}),
+        ("refinement_samples", {"truncation_every": 4, "truncation_reach": 4, "refinement_samples": 2}),
+    ],
+    ids=str,
+)
+def test_ways_of_training_that_do_not_fit_are_named(setting, settings):
+    with pytest.raises(UserError, match=rf"^training\.{setting}: expected "):
+        TrainingConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "model", "training"),
+    [
+        ("gradient_norm_penalty", {"cell": "gru", "gradient_norm_penalty": 0.5}, {"own_tokens": 0.5}),
+        ("weight_drop", {"weight_drop": 0.5}, {"truncation_every": 4, "truncation_reach": 4}),
+    ],
+    ids=str,
+)
+def test_a_model_that_cannot_be_trained_in_a_way_is_named(setting, model, training):
+    sections = ModelConfig(**model), TrainingConfig(**training)
+    with pytest.raises(UserError, match=rf"^model\.{setting}: expected 0 "):
+        Recipe(model=sections[0], training=sections[1])
 
 
 @pytest.mark.parametrize("settings", [{"readout": "linear"}, {"readout_units": 255}], ids=str)
@@ -117,10 +157,10 @@ def test_a_dot_product_needs_one_width():
         ("bridge", {"attention": "none", "bridge": "zero"}),
         ("attention_place", {"attention": "none", "attention_place": "above", "attention_query": "state"}),
         ("context_to_all_layers", {"attention": "none", "context_to_all_layers": True, "decoder_layers": 2}),
-        (
-            "context_to_all_layers",
-            ABOVE | {"context_to_all_layers": True, "decoder_layers": 2},
-        ),
+        ("context_to_all_layers", ABOVE | {"context_to_all_layers": True, "decoder_layers": 2}),
+        ("gradient_norm_penalty", ABOVE | {"cell": "gru", "gradient_norm_penalty": 0.5}),
+        ("gradient_norm_penalty", {"cell": "gru", "attention": "coverage", "gradient_norm_penalty": 0.5}),
+        ("gradient_norm_penalty", {"cell": "gru", "input_feeding": True, "gradient_norm_penalty": 0.5}),
     ],
     ids=str,
 )
@@ -137,13 +177,16 @@ def test_what_is_just_allowed():
     ModelConfig(bridge="zero", attention_place="above", attention_query="state", input_feeding=True)
     ModelConfig(cell="unitary", encoder_units=8, decoder_units=2)
     ModelConfig(encoder_units=511, encoder_merge="sum")
+    ModelConfig(cell="gru", attention="dot", gradient_norm_penalty=0.5)
     TrainingConfig(label_smoothing=0.0, seed=0, patience=0, warmup_steps=0)
+    TrainingConfig(truncation_every=4, truncation_reach=4)
     DecodingConfig(beam_size=1, length_penalty=0.0, max_length_factor=0.0, max_source_length=2)
 
 
 def test_every_setting_but_the_free_ones_is_checked():
     settings = {f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in dataclasses.fields(kind)}
     free = {"model.forget_bias", "model.readout_reads_input", "model.input_feeding", "model.variational_dropout"}
+    free |= {"training.start_from"}
     assert settings - {setting for setting, _ in MISTAKES} == free
 
 

@@ -15,8 +15,8 @@ from models.attention import Memory
 from models.attentions import make_attention
 from models.cells import CELLS
 from models.config import DecodingConfig, ModelConfig
-from models.decoding import search
 from models.recurrence import Recurrence
+from models.search import search
 from models.shortlist import Shortlist
 from models.unroll import Projected, Weights, step, unroll
 from pipeline.schema import END_ID
@@ -233,10 +233,62 @@ def test_a_context_enters_the_gates_through_its_kernel(name):
         np.testing.assert_allclose(found[0], wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("attends", [False, True])
+def test_a_norm_penalty_pulls_the_gradient_to_its_length(attends):
+    """Its gradient by that of the definition for a vanilla cell, the state's gradient by the chain rule in NumPy."""
+    steps, draw = 4, np.random.default_rng(6)
+    recurrences = [
+        Recurrence("simple", UNITS, attention_of("additive", STATE) if attends else None, norm_penalty=penalty)
+        for penalty in (0.0, 0.7)
+    ]
+    for recurrence in recurrences:
+        recurrence.build(3, VALUES)
+        for weight, value in zip(recurrence.weights, recurrences[0].weights, strict=True):
+            weight.assign(value)
+    row = (BATCH, 1) if attends else (BATCH,)
+    inputs, factors = (draw.normal(size=(steps, *row, size)).astype("float32") for size in (3, UNITS))
+    # A sentence whose last step is of padding has no gradient there.
+    factors[-1, 0] = 0
+    values = tf.constant(draw.normal(size=(BATCH, SOURCE, VALUES)), tf.float32)
+
+    def kernel_gradient(recurrence, training):
+        with tf.GradientTape() as tape:
+            memory = recurrence.remember(values, tf.constant(MASK))
+            states, _ = recurrence(inputs, (tf.zeros((*row, UNITS)),), memory, training=training)
+            loss = tf.reduce_sum(states[0] * factors)
+        return states[0].numpy(), tape.gradient(loss, recurrence.recurrent_kernel.value).numpy()
+
+    states, plain = kernel_gradient(recurrences[0], True)
+    np.testing.assert_array_equal(kernel_gradient(recurrences[1], False)[1], plain)
+    pulled = kernel_gradient(recurrences[1], True)[1] - plain
+    if attends:
+        # Here the state's gradient comes through the attention, too.
+        assert np.abs(pulled).max() > 1e-3
+        return
+    kernel = recurrences[0].recurrent_kernel.numpy().astype("float64")
+    d_states, d_state = [], np.zeros((BATCH, UNITS))
+    for state, factor in zip(states[::-1], factors[::-1], strict=True):
+        d_states.append(d_state + factor)
+        d_state = d_states[-1] * (1 - state**2) @ kernel.T
+
+    def penalty(kernel):
+        total = 0.0
+        for state, d_after in zip(states[::-1], d_states, strict=True):
+            after, before = (np.linalg.norm(d, axis=-1) for d in (d_after, d_after * (1 - state**2) @ kernel.T))
+            total += ((before[after > 0] / after[after > 0] - 1) ** 2).sum() / BATCH
+        return total
+
+    for at in np.ndindex(kernel.shape):
+        step = np.zeros_like(kernel)
+        step[at] = 1e-5
+        wanted = 0.7 * (penalty(kernel + step) - penalty(kernel - step)) / 2e-5
+        assert pulled[at] == pytest.approx(wanted, rel=1e-3, abs=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_jax_agrees(make_model, make_batch, tmp_path):
-    """The same loss, gradients, translations and clipped step on both backends; JAX's gradient of a plain loop."""
+    """The same figures, translations, clipped step and files on both backends; JAX's gradient of a plain loop."""
     inputs, targets = make_batch([5, 2], [3, 4])
     # Each source token brings the target token of half its number.
     shortlist = Shortlist(
@@ -252,10 +304,15 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
         {"cell": "unitary", "encoder_units": 8, "decoder_units": 4, "attention": "local", "input_feeding": True},
         {"cell": "layer-norm-gru", "attention_place": "above", "attention_query": STATE, "readout": "maxout"},
         {"cell": "scrn", "decoder_layers": 2, "context_to_all_layers": True, "encoder_merge": "sum"},
+        {"cell": "gru", "gradient_norm_penalty": 0.5},
+        {"attention": "coverage", "truncation": {"every": 2, "reach": 3}},
     ]
     for number, settings in enumerate(models):
         model = make_model(**settings, label_smoothing=0.1)
         weights = [variable.numpy() for variable in model.trainable_variables]
+        if not number:
+            model.save(tmp_path / "tensorflow.keras")
+            arrays["hidden"] = hidden = model(inputs).numpy()
         with tf.GradientTape() as tape:
             loss = model.compute_loss(inputs, targets, model(inputs, training=True))
         decoding = DecodingConfig(beam_size=3, max_length_offset=5, shortlist=2)
@@ -277,5 +334,9 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
     assert result.stdout.split() == [
         *(name for name in WITH_GRADIENT for _ in range(4)),
         *(["model"] * len(models)),
+        "files",
         *(["float32", "mixed_bfloat16"]),
+        "memory",
     ]
+    loaded = keras.saving.load_model(tmp_path / "jax.keras", compile=False)
+    np.testing.assert_allclose(loaded(inputs), hidden, rtol=1e-5, atol=1e-5)

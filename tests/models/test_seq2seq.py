@@ -54,10 +54,10 @@ def test_made_from_its_config(make_model, settings):
     assert twin.config == model.config
 
 
-@every_kind
-def test_fit_learns_to_copy(make_model, make_batch, settings):
+@pytest.mark.parametrize("kind", ["every-step", "attention", "input feeding"])
+def test_fit_learns_to_copy(make_model, make_batch, kind):
     model = make_model(
-        **settings | {"encoder_units": 32, "decoder_units": 32, "embedding_size": 16, "readout_units": 16}
+        **KINDS[kind] | {"encoder_units": 32, "decoder_units": 32, "embedding_size": 16, "readout_units": 16}
     )
     model.compile(optimizer=keras.optimizers.Adam(0.02), jit_compile=False)
     inputs, targets = make_batch([4] * 16, [4] * 16)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from models import shortlist
 from models.config import DecodingConfig
-from models.decoding import search
+from models.search import search
 from models.shortlist import GROUP_SIZE, ITERATIONS, LEAST_PROBABILITY, Shortlist, learn
 from pipeline.schema import END_ID, PAD_ID, SOURCE_IDS, START_ID, UNK_ID
 

@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from models.callbacks import Checkpoint
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
-from models.decoding import search
 from models.run import RunConfig, load_model, load_shortlist
+from models.search import search
 from models.seq2seq import Seq2Seq
 from models.training import build_model, build_optimizer, train
 from pipeline import records
@@ -103,7 +103,15 @@ def test_the_model_is_that_of_the_recipe(data):
     assert model.config == TINY.model
     assert (model.label_smoothing, model.z_loss) == (0.1, 1e-4)
     assert (model.sampling.share, model.sampling.schedule, model.sampling.steps) == (0.5, "inverse-sigmoid", 30)
+    assert (model.truncation, model.refinement) == (None, None)
     assert build_model(changed("training", own_tokens=0.0), Manifest.read_from(data), 30).sampling is None
+    refined = changed("training", refinement_samples=3, refinement_likelihood=0.5)
+    refinement = build_model(refined, Manifest.read_from(data), 30).refinement
+    assert (refinement.samples, refinement.likelihood) == (3, 0.5)
+    model_settings = dataclasses.replace(TINY.model, weight_drop=0.0)
+    training = dataclasses.replace(TINY.training, truncation_every=3, truncation_reach=5)
+    cut = build_model(dataclasses.replace(TINY, model=model_settings, training=training), Manifest.read_from(data), 30)
+    assert (cut.truncation.every, cut.truncation.reach) == (3, 5)
 
 
 def test_what_a_run_holds(whole_run, data):
@@ -293,6 +301,41 @@ def test_a_loss_that_is_not_finite(data, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_second_phase_starts_from_the_best_weights_of_the_first(whole_run, data, tmp_path):
+    run = tmp_path / "run"
+    settings = {"start_from": str(whole_run), "refinement_samples": 2, "learning_rate": 1e-12, "epochs": 1}
+    recipe = dataclasses.replace(changed("training", **settings), model=dataclasses.replace(TINY.model, dropout=0.0))
+    train(recipe, data, str(run))
+    assert all(np.isfinite(row["loss"]) for row in metrics(run))
+    for weight, value in zip(
+        load_model(run).trainable_variables, load_model(whole_run).trainable_variables, strict=True
+    ):
+        np.testing.assert_allclose(weight, value, atol=1e-6)
+    # With a checkpoint of its own, it needs the first run no more.
+    gone = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, start_from=str(tmp_path / "gone")))
+    dataclasses.replace(RunConfig.read_from(run), recipe=gone).write(run)
+    train(gone, data, str(run), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"), [({"decoder_units": 7}, "parts and sizes"), ({"cell": "lstm"}, "parts and sizes")], ids=str
+)
+def test_a_start_from_another_model_is_refused(whole_run, data, tmp_path, settings, named):
+    recipe = changed("model", **settings)
+    recipe = dataclasses.replace(recipe, training=dataclasses.replace(TINY.training, start_from=str(whole_run)))
+    with pytest.raises(UserError, match=rf"^training\.start_from: expected a run of the same {named} of the model"):
+        train(recipe, data, str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_from_other_subwords_is_refused(whole_run, data, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(whole_run, other)
+    dataclasses.replace(RunConfig.read_from(other), source_fingerprint="0" * 64).write(other)
+    with pytest.raises(UserError, match=r"^training\.start_from: expected a run of the same source subwords"):
+        train(changed("training", start_from=str(other)), data, str(tmp_path / "run"))
+
+
 def test_another_seed_gives_other_figures(whole_run, data, tmp_path):
     train(changed("training", seed=2, epochs=1), data, str(tmp_path / "run"))
     assert figures(tmp_path / "run")[0]["loss"] != figures(whole_run)[0]["loss"]

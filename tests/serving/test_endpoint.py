@@ -54,13 +54,27 @@ def test_the_beam_of_a_run_can_be_chosen(run, endpoints, sentences):
 def test_the_beam_of_an_export_is_fixed(export, endpoints):
     same = open_model(str(export), beam_size=3)
     assert same(["one two"]) == endpoints["export"](["one two"])
-    with pytest.raises(UserError, match=r"^--beam-size: expected none, as MODEL is an export with a beam of 3, receiv"):
+    with pytest.raises(UserError, match=r"^--beam-size: expected none, as MODEL is an export with --beam-size 3, rec"):
         open_model(str(export), beam_size=2)
 
 
 def test_the_beam_of_a_server_is_fixed(url):
     with pytest.raises(UserError, match=r"^--beam-size: expected none, as MODEL is the URL of a served model"):
         open_model(url, beam_size=3)
+
+
+def test_a_run_can_draw(run, export, endpoints, sentences):
+    drawn = [open_model(str(run), temperature=2.0, seed=seed) for seed in (1, 1, 2)]
+    assert drawn[0].decoding == endpoints["run"].decoding | {"temperature": 2.0, "seed": 1}
+    first, again, other = (model(sentences[:8]) for model in drawn)
+    assert first == again != other
+    assert drawn[0](sentences[3:4]) == first[3:4]
+    with pytest.raises(UserError, match=r"^--temperature: expected at least 0, received -1"):
+        open_model(str(run), temperature=-1.0)
+    with pytest.raises(
+        UserError, match=r"^--temperature: expected none, as MODEL is an export with --temperature 0.0,"
+    ):
+        open_model(str(export), temperature=1.0)
 
 
 def test_no_model(tmp_path, export, small_export):

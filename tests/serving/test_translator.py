@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.decoding import search
 from models.run import load_model, load_shortlist
+from models.search import search
 from pipeline.errors import UserError
 from serving.translator import ROWS_AT_ONCE, Translator
 

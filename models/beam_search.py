@@ -9,14 +9,13 @@ what else is in its batch.
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops, tree
 
-from models.config import DecodingConfig
 from models.loops import take, take_each, while_any
-from models.shortlist import GROUP_SIZE, Choices, Shortlist
+from models.shortlist import GROUP_SIZE, Choices
 from pipeline.schema import END_ID, PAD_ID, START_ID
 
 StepFunction = Callable[[Any, Any, Any], tuple[Any, Any]]
@@ -34,6 +33,12 @@ class Hypotheses(NamedTuple):
 
     ids: Any
     scores: Any
+
+
+def take_sentences(searched: Any, rows: Any) -> Any:
+    """The search of the sentences `rows (m,)`, of a structure with a `source` that knows how to take its own."""
+    parts = tree.map_structure(lambda part: take(part, rows), searched._replace(source=()))
+    return parts._replace(source=searched.source.take(rows))
 
 
 class Beam(NamedTuple):
@@ -59,60 +64,7 @@ class Beam(NamedTuple):
 
     def take(self, rows: Any) -> "Beam":
         """The search of the sentences `rows (m,)`."""
-        parts = self._replace(source=())
-        parts = tree.map_structure(lambda part: take(part, rows), parts)
-        return parts._replace(source=self.source.take(rows))
-
-
-class Searchable(Protocol):
-    """A model that can be searched, such as `Seq2Seq`."""
-
-    def start(self, source_ids: Any) -> tuple[Any, Any]:
-        """What is computed once a sentence, and the first state, each part `(batch, 1, ...)`."""
-
-    def stepper(self, choices: Any = None) -> StepFunction:
-        """The step function, with what all steps share computed once, for some tokens `(choices,)` or all."""
-
-
-def search(
-    model: Searchable,
-    source_ids: Any,
-    decoding: DecodingConfig,
-    n_best: int = 1,
-    shortlist: Shortlist | None = None,
-) -> Hypotheses:
-    """Translates a batch.
-
-    Args:
-        model: The model.
-        source_ids: `(batch, src_len)`, PAD after END.
-        decoding: The settings; a `beam_size` of 1 is greedy search.
-        n_best: Translations returned a sentence, at most `decoding.beam_size`.
-        shortlist: Decides, with a `decoding.shortlist` above 0, among which tokens to choose; by default among all.
-
-    Returns:
-        The best `n_best` hypotheses.
-    """
-    source, state = model.start(source_ids)
-    lengths = ops.sum(ops.cast(ops.not_equal(source_ids, PAD_ID), "int32"), axis=1)
-    # Nothing, END alone, has no translation but nothing.
-    limits = ops.where(lengths > 1, _limit(lengths, decoding), 1)
-    max_length = _limit(ops.shape(source_ids)[1], decoding)
-    settings = decoding.beam_size, decoding.length_penalty, decoding.lookahead, n_best
-    choices = None
-    if shortlist and decoding.shortlist:
-        choices = shortlist.choices(source_ids, decoding.shortlist, decoding.beam_size)
-    stepper = model.stepper(choices.tokens) if choices else model.stepper()
-    return beam_search(stepper, source, state, limits, max_length, *settings, choices=choices)
-
-
-def _limit(source_length: Any, decoding: DecodingConfig) -> Any:
-    """Longest translation, END included, of a source of so many pieces."""
-    if isinstance(source_length, int):
-        # A buffer's width must be a plain number; the arithmetic is the same.
-        return int(np.float32(source_length) * np.float32(decoding.max_length_factor)) + decoding.max_length_offset
-    scaled = ops.cast(source_length, "float32") * decoding.max_length_factor
-    return ops.cast(scaled, "int32") + decoding.max_length_offset
+        return take_sentences(self, rows)
 
 
 def length_penalty(length: Any, alpha: float) -> Any:

@@ -1,0 +1,114 @@
+"""Ancestral sampling: translations drawn by their probability; a pure function over a step function."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops, tree
+
+from models.beam_search import Hypotheses, StepFunction, take_sentences
+from models.loops import take, while_any
+from pipeline.schema import END_ID, PAD_ID, START_ID
+
+
+class Drawn(NamedTuple):
+    """The translations of each sentence so far.
+
+    Attributes:
+        limits: Longest translation, END included, `(batch,)` int32.
+        uniforms: What decides the draws, `(batch, n, draws)`.
+        last: The last token of each, `(batch, n)`; PAD after END.
+        hypotheses: The tokens, and their log-probabilities.
+        state: The step function's, each part `(batch, n, ...)`.
+        source: What the step function knows of each source; `take(rows)` gives that of some sentences.
+    """
+
+    limits: Any
+    uniforms: Any
+    last: Any
+    hypotheses: Hypotheses
+    state: Any
+    source: Any
+
+    def take(self, rows: Any) -> "Drawn":
+        """Those of the sentences `rows (m,)`."""
+        return take_sentences(self, rows)
+
+
+def sample(
+    step_fn: StepFunction,
+    source: Any,
+    state: Any,
+    limits: Any,
+    max_length: Any,
+    uniforms: Any,
+    temperature: float = 1.0,
+    top_k: int = 0,
+) -> Hypotheses:
+    """Draws translations, each token by its probability given those before.
+
+    Args:
+        step_fn: The step function, of the whole vocabulary.
+        source: What it knows of each source.
+        state: Its first state, each part `(batch, 1, ...)`.
+        limits: Longest translation of each sentence, END included, `(batch,)` int32; at its limit END is drawn.
+        max_length: Width of the buffers; no limit goes beyond it.
+        uniforms: Random numbers from 0 to 1, `(batch, n, draws)`: the nth translation takes its t-th token by that at
+            t modulo draws.
+        temperature: What logits are divided by: below 1 the likely tokens are drawn more often, above 1 less.
+        top_k: Draws among so many of the likeliest tokens; 0 draws among all.
+
+    Returns:
+        The translations in the order of `uniforms`; a score is the log-probability at temperature 1, among all tokens.
+    """
+    batch, count = uniforms.shape[0] or ops.shape(uniforms)[0], uniforms.shape[1]
+    positions = ops.arange(max_length, dtype="int32")
+    limits = ops.minimum(limits, max_length)
+
+    def extend(t: Any, drawn: Drawn) -> Drawn:
+        logits, state = step_fn(drawn.last, drawn.source, drawn.state)
+        logits = ops.cast(logits, "float32")
+        tokens = draw(logits / temperature, take(drawn.uniforms, t % ops.shape(uniforms)[2], axis=2), top_k)
+        tokens = ops.where(ops.equal(t + 1, drawn.limits)[:, None], END_ID, tokens)
+        log_probabilities = ops.log_softmax(logits, axis=-1)
+        gained = ops.take_along_axis(log_probabilities, tokens[..., None], axis=-1)[..., 0]
+        goes_on = _goes_on(drawn.last)
+        tokens = ops.where(goes_on, tokens, PAD_ID)
+        ids = ops.where(positions == t, tokens[..., None], drawn.hypotheses.ids)
+        scores = drawn.hypotheses.scores + ops.where(goes_on, gained, 0.0)
+        return drawn._replace(last=tokens, hypotheses=Hypotheses(ids, scores), state=state)
+
+    last = ops.full((batch, count), START_ID, dtype="int32")
+    empty = Hypotheses(
+        ops.full((batch, count, max_length), PAD_ID, dtype="int32"), ops.zeros((batch, count), dtype="float32")
+    )
+    drawn = Drawn(limits, uniforms, last, empty, several(state, count), source)
+    # A product of one row alone rounds differently.
+    least = 2 if count == 1 else 1
+    return while_any(
+        lambda drawn: ops.any(_goes_on(drawn.last), axis=1),
+        extend,
+        1,
+        extend(0, drawn),
+        Drawn.take,
+        lambda drawn: drawn.hypotheses,
+        least,
+    )
+
+
+def several(state: Any, count: int) -> Any:
+    """A state whose parts are `(batch, 1, ...)` for so many hypotheses, `(batch, count, ...)`."""
+    return tree.map_structure(lambda part: ops.repeat(part, count, axis=1), state)
+
+
+def draw(logits: Any, uniforms: Any, top_k: int = 0) -> Any:
+    """The tokens at which the sum of probabilities passes `uniforms (batch, n)`; `logits` are `(batch, n, vocab)`."""
+    if top_k:
+        lowest = ops.top_k(logits, min(top_k, logits.shape[-1]))[0][..., -1:]
+        logits = ops.where(logits < lowest, -np.inf, logits)
+    sums = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)
+    passed = ops.cast(sums <= uniforms[..., None] * sums[..., -1:], "int32")
+    return ops.minimum(ops.sum(passed, axis=-1), logits.shape[-1] - 1)
+
+
+def _goes_on(last: Any) -> Any:
+    return ops.logical_and(ops.not_equal(last, END_ID), ops.not_equal(last, PAD_ID))
