@@ -65,7 +65,8 @@ def answer(folder: Path, *overrides: str, count: int = 12_000) -> str:
     for side, lines in zip(sides, zip(*exchanges(count), strict=True), strict=True):
         side.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     source, target, data, run = map(str, (*sides, folder / "data", folder / "run"))
-    nmt.run(["preprocess", "--source", source, "--target", target, "--output", data, "--vocab-size", "500"])
+    made_of = ["--source", source, "--target", target, "--valid-share", "0.1", "--vocab-size", "400"]
+    nmt.run(["preprocess", *made_of, "--output", data])
     nmt.run(["train", "replies", "--data", data, "--output", run, *overrides])
     rows = [("way", *ASKED), ("---",) * (len(ASKED) + 1)]
     rows += [(way, *map(_cell, open_model(run, **settings)(ASKED))) for way, settings in WAYS.items()]
