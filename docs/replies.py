@@ -16,21 +16,52 @@ from serving.endpoint import open_model
 THINGS = "book", "bicycle", "key", "camera", "guitar", "umbrella", "map", "lamp", "ticket", "jacket", "ladder", "drum"
 PLACES = "kitchen", "garden", "office", "hall", "cellar", "car", "library", "station", "attic", "workshop"
 PEOPLE = "Anna", "Bruno", "Clara", "David", "Emma", "Felix", "Greta", "Hugo"
+COLOURS = "red", "blue", "green", "yellow", "white", "black", "brown", "grey", "old", "new"
 EXCHANGES = (
-    ("Where is the {thing}?", "The {thing} is in the {place}.", "I have not seen the {thing}.", "Ask {person}."),
-    ("Do you have a {thing}?", "Yes, I have a {thing}.", "No, but {person} has a {thing}.", "No, I am sorry."),
-    ("I have lost my {thing}.", "Did you look in the {place}?", "I am sorry about your {thing}.", "You can have mine."),
-    ("Thank you for the {thing}!", "You are welcome.", "I am glad that you like the {thing}.", "Thank {person}."),
-    ("Who broke the {thing}?", "It was {person}.", "I do not know.", "The {thing} was broken when I came."),
+    (
+        "Where is the {colour} {thing}?",
+        "The {colour} {thing} is in the {place}.",
+        "I have not seen the {colour} {thing}.",
+        "Ask {person}.",
+    ),
+    (
+        "Do you have a {colour} {thing}?",
+        "Yes, I have a {colour} {thing}.",
+        "No, but {person} has a {colour} {thing}.",
+        "No, I am sorry.",
+    ),
+    (
+        "I have lost my {colour} {thing}.",
+        "Did you look in the {place}?",
+        "I am sorry about your {colour} {thing}.",
+        "You can have mine.",
+    ),
+    (
+        "Thank you for the {colour} {thing}!",
+        "You are welcome.",
+        "I am glad that you like the {colour} {thing}.",
+        "Thank {person}.",
+    ),
+    (
+        "Who broke the {colour} {thing}?",
+        "It was {person}.",
+        "I do not know.",
+        "The {colour} {thing} was broken when I came.",
+    ),
     (
         "Shall we meet in the {place}?",
         "Yes, in the {place}.",
         "I cannot come today.",
         "I would like to bring {person}.",
     ),
-    ("Can I borrow the {thing}?", "Of course.", "Not today, {person} needs it.", "Yes, it is in the {place}."),
+    ("Can I borrow the {colour} {thing}?", "Of course.", "Not today, {person} needs it.", "Yes, it is in the {place}."),
 )
-ASKED = "Where is the camera?", "I have lost my umbrella.", "Shall we meet in the attic?", "Can I borrow the drum?"
+ASKED = (
+    "Where is the old camera?",
+    "I have lost my blue key.",
+    "Shall we meet in the attic?",
+    "Can I borrow the red drum?",
+)
 WAYS: dict[str, dict[str, Any]] = {
     "greedy": {"beam_size": 1},
     "beam 5": {"beam_size": 5},
@@ -40,8 +71,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "the same, seed 3": {"temperature": 1.0, "seed": 3},
 }
 
-# Few pairs are left of so small a grammar when none comes twice.
-OPTION = "--training.epochs=40"
+# Fewer pairs are left of so small a grammar, as none comes twice.
+OPTION = "--training.epochs=20"
 
 
 def exchanges(count: int, seed: int = 1) -> Iterator[tuple[str, str]]:
@@ -49,7 +80,8 @@ def exchanges(count: int, seed: int = 1) -> Iterator[tuple[str, str]]:
     draw = random.Random(seed)
     for _ in range(count):
         message, *replies = draw.choice(EXCHANGES)
-        names = {"thing": draw.choice(THINGS), "place": draw.choice(PLACES), "person": draw.choice(PEOPLE)}
+        choices = {"colour": COLOURS, "thing": THINGS, "place": PLACES, "person": PEOPLE}
+        names = {name: draw.choice(words) for name, words in choices.items()}
         yield message.format(**names), draw.choice(replies).format(**names)
 
 
@@ -65,7 +97,18 @@ def answer(folder: Path, *overrides: str, count: int = 12_000) -> str:
     for side, lines in zip(sides, zip(*exchanges(count), strict=True), strict=True):
         side.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     source, target, data, run = map(str, (*sides, folder / "data", folder / "run"))
-    made_of = ["--source", source, "--target", target, "--valid-share", "0.1", "--vocab-size", "400"]
+    made_of = [
+        "--source",
+        source,
+        "--target",
+        target,
+        "--valid-share",
+        "0.1",
+        "--leak-side",
+        "source",
+        "--vocab-size",
+        "400",
+    ]
     nmt.run(["preprocess", *made_of, "--output", data])
     nmt.run(["train", "replies", "--data", data, "--output", run, *overrides])
     rows = [("way", *ASKED), ("---",) * (len(ASKED) + 1)]
@@ -81,10 +124,11 @@ PAGE = """# Automatic replies
 
 The pipeline is not bound to two languages: whatever stands line by line beside each other can be learned, as messages
 and their replies (Vinyals and Le 2015). The recipe `replies` has one table for both sides, which speak one language,
-and keeps the model of the lowest validation loss: there are many right replies, and BLEU knows one of them.
+and keeps the model of the lowest validation loss: there are many right replies, and BLEU knows one of them. A reply
+that is found in the validation set, too, is no leak, as many messages have it: `--leak-side source`.
 
 ```
-nmt preprocess --source messages.txt --target replies.txt --output DATA
+nmt preprocess --source messages.txt --target replies.txt --leak-side source --output DATA
 nmt train replies --data DATA --output RUN
 nmt translate RUN < messages.txt
 nmt translate RUN --temperature 0.8 --seed 2 < messages.txt

@@ -26,6 +26,8 @@ class PreprocessConfig:
         valid_target: Target files for validation.
         exclude: Files whose lines must not occur in training, on either side, such as the test set's;
             the validation sentences never do.
+        leak_side: Which side of a training pair must not be such a sentence, `either` or `source`: of messages and
+            replies the source alone, as many messages have one reply.
         vocab_size: Pieces of a vocabulary, special ids and byte pieces included; fewer if the text has no more.
         joint_vocabulary: One vocabulary for both languages, or one for each.
         model_type: `bpe` (Sennrich 2016) or `unigram` (Kudo 2018).
@@ -45,6 +47,7 @@ class PreprocessConfig:
     valid_source: tuple[str, ...] = ()
     valid_target: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    leak_side: Literal["either", "source"] = "either"
     vocab_size: int = 8000
     joint_vocabulary: bool = True
     model_type: Literal["bpe", "unigram"] = "bpe"
@@ -68,6 +71,7 @@ class PreprocessConfig:
             expected = f"as many files as source files ({len(others)})"
             _require(len(files) == len(others), side, expected, len(files))
         _require(bool(self.output), "output", "a folder's name", self.output)
+        _require(self.leak_side in ("either", "source"), "leak_side", "either or source", self.leak_side)
         _require(self.model_type in ("bpe", "unigram"), "model_type", "bpe or unigram", self.model_type)
         least = SPECIAL_AND_BYTE_PIECES + 1
         _require(self.vocab_size >= least, "vocab_size", f"at least {least}", self.vocab_size)

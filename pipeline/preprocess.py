@@ -161,7 +161,7 @@ def _clean(
     excluded = excluded | "Excluded sentences" >> beam.FlatMap(transforms.file_sentence_digests)
     raw = root | "Read training" >> readers.ReadPairs(train_files)
     cleaned, rejected = raw | "Clean training" >> transforms.Clean(config, shuffle=True)
-    train, leaked = cleaned | "Drop excluded" >> transforms.DropLeaked(excluded)
+    train, leaked = cleaned | "Drop excluded" >> transforms.DropLeaked(excluded, config.leak_side)
     counts = [rejected, leaked]
     if valid_files:
         raw = root | "Read validation" >> readers.ReadPairs(valid_files)
@@ -175,7 +175,7 @@ def _clean(
             config.seed,
         )
     held_out = valid | "Validation sentences" >> beam.FlatMap(transforms.pair_sentence_digests)
-    train, leaked = train | "Drop validation sentences" >> transforms.DropLeaked(held_out)
+    train, leaked = train | "Drop validation sentences" >> transforms.DropLeaked(held_out, config.leak_side)
     counts.append(leaked)
     for split, pairs in ((TRAIN, train), (VALID, valid)):
         names = transforms.shard_names(split, config)

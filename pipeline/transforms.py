@@ -91,8 +91,9 @@ class Clean(beam.PTransform):
         return raw | beam.ParDo(self._do).with_outputs(REJECTED, main=KEPT)
 
 
-def _drop_leaked(pair: Pair, excluded: set[bytes]) -> Iterator[Any]:
-    if filters.sentence_digest(pair.source) in excluded or filters.sentence_digest(pair.target) in excluded:
+def _drop_leaked(pair: Pair, excluded: set[bytes], side: str) -> Iterator[Any]:
+    sentences = (pair.source,) if side == "source" else (pair.source, pair.target)
+    if any(filters.sentence_digest(sentence) in excluded for sentence in sentences):
         yield beam.pvalue.TaggedOutput(REJECTED, (filters.LEAKED, 1))
     else:
         yield pair
@@ -103,16 +104,17 @@ class DropLeaked(beam.PTransform):
 
     Args:
         excluded: Digests of sentences, from `digests`.
+        side: `either`, or the `source` alone.
     """
 
-    def __init__(self, excluded: beam.PCollection):
+    def __init__(self, excluded: beam.PCollection, side: str):
         super().__init__()
-        self._excluded = excluded
+        self._excluded, self._side = excluded, side
 
     def expand(self, pairs: beam.PCollection) -> Any:
         """Gives the kept `Pair`s, and `(reason, 1)` for each rejected pair."""
         digests = beam.pvalue.AsSingleton(self._excluded | beam.combiners.ToSet())
-        return pairs | beam.FlatMap(_drop_leaked, digests).with_outputs(REJECTED, main=KEPT)
+        return pairs | beam.FlatMap(_drop_leaked, digests, self._side).with_outputs(REJECTED, main=KEPT)
 
 
 def pair_sentence_digests(pair: Pair) -> list[bytes]:

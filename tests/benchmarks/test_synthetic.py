@@ -22,7 +22,9 @@ def test_a_batch_has_no_padding_and_ends_where_it_should() -> None:
 def test_its_default_is_the_model_of_the_recipe_untied() -> None:
     from benchmarks.train_side import shipped_recipe
 
-    assert dataclasses.replace(shipped_recipe("attention").model, tie_embeddings="none") == Synthetic().model
+    # What is dropped costs the same, however much it is.
+    untied = dataclasses.replace(shipped_recipe("attention").model, tie_embeddings="none", dropout=0.2)
+    assert untied == Synthetic().model
 
 
 @pytest.mark.slow

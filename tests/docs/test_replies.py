@@ -8,7 +8,7 @@ from docs.replies import ASKED, EXCHANGES, WAYS, answer, exchanges
 def pattern(template):
     """What a template can become: each name is one word, the same wherever it stands."""
     text = re.escape(template)
-    for name in ("thing", "place", "person"):
+    for name in ("colour", "thing", "place", "person"):
         text = text.replace(rf"\{{{name}\}}", rf"(?P<{name}>\w+)", 1).replace(rf"\{{{name}\}}", rf"(?P={name})")
     return re.compile(text)
 

@@ -22,6 +22,7 @@ def test_lists_become_tuples():
         ("output", ""),
         ("vocab_size", 260),
         ("model_type", "word"),
+        ("leak_side", "target"),
         ("character_coverage", 0.0),
         ("subword_sample", 0),
         ("max_words", 0),

@@ -115,6 +115,15 @@ def test_excluded_sentences_are_not_held_out_for_validation_either(configure, wr
     assert rejects(manifest)["leaked"] == 200
 
 
+def test_of_replies_the_message_alone_may_leak(configure, write_lines):
+    excluded = [FILLER[0][0], FILLER[1][1]]
+    config = configure(FILLER, exclude=(write_lines("test.en", excluded),), leak_side="source")
+    manifest = preprocess(config)
+    kept = {pair for split in ("train", "valid") for pair in read_back(config.output, split)}
+    assert kept == {*FILLER} - {FILLER[0]}
+    assert rejects(manifest) == {"leaked": 1}
+
+
 HOSTILE = [
     "word " * 190 + "word",
     "\U0001f917 \U0001f468\u200d\U0001f469 \U0001f917",
