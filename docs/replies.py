@@ -72,7 +72,7 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 # Fewer pairs are left of so small a grammar, as none comes twice.
-OPTION = "--training.epochs=20"
+OPTION = "--training.epochs=8"
 
 
 def exchanges(count: int, seed: int = 1) -> Iterator[tuple[str, str]]:
