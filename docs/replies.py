@@ -102,12 +102,7 @@ def answer(folder: Path, *overrides: str, count: int = 12_000) -> str:
         source,
         "--target",
         target,
-        "--valid-share",
-        "0.1",
-        "--leak-side",
-        "source",
-        "--vocab-size",
-        "400",
+        *["--valid-share", "0.1", "--leak-side", "source", "--vocab-size", "400"],
     ]
     nmt.run(["preprocess", *made_of, "--output", data])
     nmt.run(["train", "replies", "--data", data, "--output", run, *overrides])

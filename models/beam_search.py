@@ -62,10 +62,6 @@ class Beam(NamedTuple):
     state: Any
     source: Any
 
-    def take(self, rows: Any) -> "Beam":
-        """The search of the sentences `rows (m,)`."""
-        return take_sentences(self, rows)
-
 
 def length_penalty(length: Any, alpha: float) -> Any:
     """((5 + length) / 6) ** alpha, what a log-probability is divided by (Wu 2016, equation 14); length counts END."""
@@ -142,7 +138,7 @@ def beam_search(
     beam = extend(0, Beam(limits, barred, last, empty(1, 0.0), empty(n_best, IMPOSSIBLE), state, source))
     # A product of one row alone rounds differently.
     least = 2 if beam_size == 1 else 1
-    return while_any(unfinished, extend, 1, beam, Beam.take, lambda beam: beam.finished, least)
+    return while_any(unfinished, extend, 1, beam, take_sentences, lambda beam: beam.finished, least)
 
 
 def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any, end: int) -> tuple[Any, Any, Any]:

@@ -9,7 +9,7 @@ from models.decoder_state import DecoderState, Source
 from models.losses import real_tokens, token_cross_entropy
 from models.sampling import sample, several
 from models.sentence_bleu import sentence_bleu
-from pipeline.schema import PAD_ID, START_ID
+from pipeline.schema import START_ID
 
 # A sample may be too long, so that it can be learned where to end.
 BEYOND = 5
@@ -60,7 +60,7 @@ def log_probabilities(decoder: Any, source: Source, state: DecoderState, ids: An
     """
     steps_first = ops.transpose(ids, (2, 0, 1))
     inputs = ops.concatenate([ops.full_like(steps_first[:1], START_ID), steps_first[:-1]])
-    steps = decoder.steps(ops.where(ops.equal(steps_first, PAD_ID), PAD_ID, inputs), training=False)
+    steps = decoder.steps(inputs, training=False)
     _, hidden = decoder.run_together(source, decoder.first_carry(several(state, ids.shape[1]), steps), steps)
     table, bias = decoder.output_weights()
     losses = token_cross_entropy(hidden, table, bias, steps_first, label_smoothing=0.0)

@@ -29,10 +29,6 @@ class Drawn(NamedTuple):
     state: Any
     source: Any
 
-    def take(self, rows: Any) -> "Drawn":
-        """Those of the sentences `rows (m,)`."""
-        return take_sentences(self, rows)
-
 
 def sample(
     step_fn: StepFunction,
@@ -60,7 +56,7 @@ def sample(
     Returns:
         The translations in the order of `uniforms`; a score is the log-probability at temperature 1, among all tokens.
     """
-    batch, count = uniforms.shape[0] or ops.shape(uniforms)[0], uniforms.shape[1]
+    batch, count = ops.shape(uniforms)[0], uniforms.shape[1]
     positions = ops.arange(max_length, dtype="int32")
     limits = ops.minimum(limits, max_length)
 
@@ -89,7 +85,7 @@ def sample(
         extend,
         1,
         extend(0, drawn),
-        Drawn.take,
+        take_sentences,
         lambda drawn: drawn.hypotheses,
         least,
     )
