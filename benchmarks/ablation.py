@@ -53,7 +53,6 @@ class Ablated:
         seed: Of the training.
         val_bleu: BLEU on the validation sentences, cased, detokenized.
         test_bleu: The same on test_2016_flickr.
-        minutes: Of the training, validation included.
         commit: The commit that was measured.
         date: When, in ISO 8601.
         machine: The processor and its count of cores.
@@ -64,7 +63,6 @@ class Ablated:
     seed: int
     val_bleu: float
     test_bleu: float
-    minutes: float
     commit: str
     date: str
     machine: str
@@ -106,14 +104,12 @@ def _measure(places: Places, name: str, epochs: int, seed: int) -> Ablated:
         files = ("--source", places.corpus(split, SOURCE), "--target", places.corpus(split, TARGET))
         return json.loads(run(module("nmt", "evaluate", folder, *files, "--json", *change.evaluate), log))["bleu"]
 
-    seconds = [json.loads(line)["seconds"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return Ablated(
         change=name,
         epochs=epochs,
         seed=seed,
         val_bleu=round(bleu(VALID_SPLIT), 2),
         test_bleu=round(bleu(TEST_SPLIT), 2),
-        minutes=round(sum(seconds) / 60, 1),
         commit=commit(),
         date=today(),
         machine=machine(),
@@ -138,15 +134,15 @@ def page(rows: Iterable[Ablated]) -> str:
     newest = {(row.epochs, row.change, row.seed): row for row in rows}
     parts = [_INTRODUCTION]
     for epochs in sorted({epochs for epochs, *_ in newest}):
-        head = "| change | seed | BLEU, validation | BLEU, test_2016_flickr | minutes | commit | date | machine |"
+        head = "| change | seed | BLEU, validation | BLEU, test_2016_flickr | commit | date | machine |"
         found = [newest[key] for key in newest if key[0] == epochs]
         found.sort(key=lambda row: (list(CHANGES).index(row.change), row.seed))
-        parts.append("\n".join([f"## After {epochs} epochs\n", head, "|---" * 8 + "|", *map(_line, found)]) + "\n")
+        parts.append("\n".join([f"## After {epochs} epochs\n", head, "|---" * 7 + "|", *map(_line, found)]) + "\n")
     return "\n".join(parts) + "\n## Changes\n\n" + "".join(map(_option_line, CHANGES.items()))
 
 
 def _line(row: Ablated) -> str:
-    cells = f"{row.val_bleu:.2f}", f"{row.test_bleu:.2f}", f"{row.minutes:.1f}", short(row.commit)
+    cells = f"{row.val_bleu:.2f}", f"{row.test_bleu:.2f}", short(row.commit)
     return f"| {' | '.join([row.change, str(row.seed), *cells, row.date[:10], row.machine])} |"
 
 
@@ -160,7 +156,7 @@ _INTRODUCTION = """# What each part is worth
 
 The recipe `attention` on Multi30k, English to German, with one setting changed: cased, detokenized BLEU of a beam of 5,
 of the epoch that was best on validation. Each row is one command; a difference below about half a point is one that
-another seed may turn round.
+another seed may turn round. Time is not told here, as other work may run beside a row.
 """
 
 

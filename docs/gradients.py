@@ -45,7 +45,8 @@ def gradient_norms(steps: int = STEPS, **settings: Any) -> np.ndarray:
     zeros = tf.zeros((BATCH, UNITS))
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        states, _ = recurrence(inputs, (zeros,) * recurrence.cell.state_parts)
+        first = recurrence.first_state((zeros,) * recurrence.cell.state_parts)
+        states, _ = recurrence(inputs, first, training=True, lengths=np.full(BATCH, steps))
         loss = tf.reduce_sum(states[0][-1] * direction)
     return tf.reduce_mean(tf.norm(tape.gradient(loss, inputs), axis=-1), axis=1).numpy()
 

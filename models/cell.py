@@ -19,6 +19,7 @@ class Cell(keras.layers.Layer):
         gates: Parts of `projected`.
         recurrent_gates: Parts of `recurrent`; with 0 there is no such product, and `recurrent` is an empty tuple.
         state_parts: Parts of the state, each `(..., units)`; the first is the output h.
+        memo_parts: What else goes from step to step, `(..., any)`; it stands after these parts.
         has_bias: Whether `projected` has a bias.
         has_gradient: Whether there is a `gradient`; else the step is differentiated automatically.
         gate_names: Of the gates that stand, side by side, in the first part of what a step keeps.
@@ -27,6 +28,7 @@ class Cell(keras.layers.Layer):
     gates = 1
     recurrent_gates = 1
     state_parts = 1
+    memo_parts = 0
     has_bias = True
     has_gradient = False
     gate_names: tuple[str, ...] = ()
@@ -39,9 +41,20 @@ class Cell(keras.layers.Layer):
         """The bias of `projected` to start from, `(gates * units,)`; `forget_bias` is that of a forget gate."""
         return np.zeros(self.gates * units)
 
+    def first_memo(self, h: Any) -> tuple[Any, ...]:
+        """What stands after the parts of the state before the first step, whose h is given."""
+        return ()
+
+    def training_memo(self, memo: tuple[Any, ...], lengths: Any) -> tuple[Any, ...]:
+        """A first memo for a training on sentences of these lengths, `(batch,)`."""
+        return memo
+
     def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
-        """One step: the new state, and what `gradient` needs kept."""
+        """One step: the new state, and what `gradient` and `note` need kept."""
         raise NotImplementedError
+
+    def note(self, kept: tuple[Any, ...]) -> None:
+        """Learns, after a training's steps, of what they kept, each part `(steps, ...)`."""
 
     def gradient(self, kept: tuple[Any, ...], previous: State, d_state: State) -> tuple[Any, Any, State]:
         """Gradients of `projected`, of `recurrent`, and of the part of `previous` not reached through `recurrent`."""

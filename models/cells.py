@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from models.batch_norm_cell import BatchNormLSTMCell
 from models.cell import Cell, State
 from models.unitary import UnitaryCell
 from models.weighted_cells import LayerNormGRUCell, LayerNormLSTMCell, ResetBeforeGRUCell, SCRNCell
@@ -157,5 +158,6 @@ CELLS: dict[str, type[Cell]] = {
     "scrn": SCRNCell,
     "layer-norm-lstm": LayerNormLSTMCell,
     "layer-norm-gru": LayerNormGRUCell,
+    "batch-norm-lstm": BatchNormLSTMCell,
     "unitary": UnitaryCell,
 }

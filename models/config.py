@@ -160,11 +160,16 @@ class Recipe:
     decoding: DecodingConfig = dataclasses.field(default_factory=DecodingConfig)
 
     def __post_init__(self) -> None:
-        by_step = self.training.truncation_every or self.training.own_tokens
+        training = self.training
+        by_step = training.truncation_every or training.own_tokens
         # The recurrences' own gradient runs a whole layer at once.
         penalty = self.model.gradient_norm_penalty
         expected = "0 beside training.truncation_every and training.own_tokens"
         require(not (penalty and by_step), "model.gradient_norm_penalty", expected, penalty)
+        # Nor are there a batch's own statistics where a layer takes one step at a time.
+        runs = self.model.cell != "batch-norm-lstm" or not (by_step or training.refinement_samples)
+        expected = "another beside training.truncation_every, training.own_tokens and training.refinement_samples"
+        require(runs, "model.cell", expected, self.model.cell)
         # A kernel is put together anew for each window, and again for its gradient.
         drop = self.model.weight_drop
-        require(not (drop and self.training.truncation_every), "model.weight_drop", "0 for a truncated gradient", drop)
+        require(not (drop and training.truncation_every), "model.weight_drop", "0 for a truncated gradient", drop)

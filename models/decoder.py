@@ -110,19 +110,20 @@ class Decoder(Side):
             _, hidden = self.run_together(source, self.first_carry(state, steps), steps, training)
         else:
             embedded = self.embedding(ops.transpose(decoder_input_ids)[:, :, None])
-            hidden = self._run_by_layer(embedded, source, state, training)
+            lengths = ops.count_nonzero(ops.not_equal(decoder_input_ids, PAD_ID), axis=1)
+            hidden = self._run_by_layer(embedded, source, state, lengths, training)
         return ops.transpose(hidden[:, :, 0], (1, 0, 2))
 
-    def _run_by_layer(self, embedded: Any, source: Source, state: DecoderState, training: bool) -> Any:
+    def _run_by_layer(self, embedded: Any, source: Source, state: DecoderState, lengths: Any, training: bool) -> Any:
         embedded = self.drop(embedded, training)
         inputs, contexts = self._inputs(embedded, source), ()
         for depth, (recurrence, initial) in enumerate(zip(self.recurrences, state.layers, strict=True)):
             below = self.dropout(inputs, training=training) if depth else inputs
             below = self._with_context(below, contexts) if depth else below
             if recurrence.attention:
-                states, contexts = recurrence(below, initial, source.memory, training=training)
+                states, contexts = recurrence(below, initial, source.memory, training=training, lengths=lengths)
             else:
-                states, _ = recurrence(below, initial, training=training)
+                states, _ = recurrence(below, initial, training=training, lengths=lengths)
             inputs = states[0] + inputs if self.config.residual and depth else states[0]
         return self.dropout(self._hidden(inputs, contexts, embedded, source), training=training)
 

@@ -85,8 +85,8 @@ class Encoder(Side):
             outputs = take_steps(outputs, turned)
         for depth, (forward, *backward) in enumerate(self.layers_by_depth):
             inputs = self.dropout(outputs, training=training) if depth else outputs
-            runs = [self._run(forward, inputs, training)]
-            runs += [self._run(recurrence, take_steps(inputs, turned), training) for recurrence in backward]
+            runs = [self._run(forward, inputs, lengths, training)]
+            runs += [self._run(recurrence, take_steps(inputs, turned), lengths, training) for recurrence in backward]
             ends = [[take_steps(part, last)[0] for part in states] for states in runs]
             states.append(tuple(map(self._merge, zip(*ends, strict=True))))
             merged = self._merge([runs[0][0], *(take_steps(states[0], turned) for states in runs[1:])])
@@ -100,7 +100,8 @@ class Encoder(Side):
         return ops.concatenate(directions, axis=-1)
 
     @staticmethod
-    def _run(recurrence: Recurrence, inputs: Any, training: bool) -> State:
+    def _run(recurrence: Recurrence, inputs: Any, lengths: Any, training: bool) -> State:
         zeros = ops.zeros((ops.shape(inputs)[1], recurrence.units), inputs.dtype)
-        states, _ = recurrence(inputs, (zeros,) * recurrence.cell.state_parts, training=training)
+        state = recurrence.first_state((zeros,) * recurrence.cell.state_parts)
+        states, _ = recurrence(inputs, state, training=training, lengths=lengths)
         return states

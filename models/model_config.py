@@ -14,7 +14,7 @@ class ModelConfig:
         cell: `simple` (Elman 1990), `relu` (Le 2015), `lstm` (Hochreiter and Schmidhuber 1997, Gers 1999) or
             `lstm-without-forget-gate` (1997 alone), `gru` or `gru-reset-before` (Cho 2014: the state is reset after or
             before the recurrent product), `scrn` (Mikolov 2015), `layer-norm-lstm` and `layer-norm-gru` (Ba 2016),
-            `unitary` (Arjovsky 2016).
+            `batch-norm-lstm` (Cooijmans 2016), `unitary` (Arjovsky 2016).
         recurrent_initializer: Of a recurrent kernel: `orthogonal`, `identity` (Le 2015) or `glorot`.
         forget_bias: Initial bias of the LSTM's forget gate (Gers 1999).
         encoder: `unidirectional`, `bidirectional` (Schuster and Paliwal 1997), or `first-bidirectional`: the lowest
@@ -71,6 +71,7 @@ class ModelConfig:
         "scrn",
         "layer-norm-lstm",
         "layer-norm-gru",
+        "batch-norm-lstm",
         "unitary",
     ] = "lstm"
     recurrent_initializer: Literal["orthogonal", "identity", "glorot"] = "orthogonal"
@@ -125,7 +126,7 @@ class ModelConfig:
             require(0 <= getattr(self, name) < 1, f"model.{name}", "at least 0 and below 1", getattr(self, name))
         self._check_widths()
         self._check_parts()
-        self._check_penalty()
+        self._check_by_layer()
 
     def without_drops(self) -> "ModelConfig":
         """These settings, without those of regularization."""
@@ -189,13 +190,17 @@ class ModelConfig:
         expected = "false without attention inside and layers above"
         require(all_layers, "model.context_to_all_layers", expected, self.context_to_all_layers)
 
-    def _check_penalty(self) -> None:
+    def _check_by_layer(self) -> None:
+        """What needs every layer of the decoder to run over all steps by itself."""
+        by_layer = self.attention_place == "inside" and not self.input_feeding
+        # It gathers what the batch's sentences have in common after the steps of a layer.
+        runs = by_layer or self.cell != "batch-norm-lstm"
+        require(runs, "model.cell", "another with attention above or model.input_feeding", self.cell)
         penalty = self.gradient_norm_penalty
         require(penalty >= 0, "model.gradient_norm_penalty", "at least 0", penalty)
         # It is part of the recurrences' own gradient.
         attends = "none", "additive", "normalized-additive", "dot", "scaled-dot", "general"
-        by_layer = self.attention in attends and self.attention_place == "inside" and not self.input_feeding
-        counts = not penalty or (self.cell in ("simple", "relu", "gru") and by_layer)
+        counts = not penalty or (self.cell in ("simple", "relu", "gru") and self.attention in attends and by_layer)
         expected = (
             "0, or model.cell: simple, relu or gru, without model.input_feeding, and with attention"
             f" ({', '.join(attends)}) inside"

@@ -96,12 +96,18 @@ class Recurrence(keras.layers.Layer):
         memory = self.attention.remember(values, mask)
         return memory._replace(gates=linear(memory.values, self.context_kernel))
 
-    def first_state(self, state: State, memory: Any) -> State:
-        """The state before the first step: that of the cell, and what attention notes before its first reading."""
-        return (*state, *(self.attention.first_memo(memory) if self.attention else ()))
+    def first_state(self, state: State, memory: Any = ()) -> State:
+        """The state before the first step: the cell's, its memo, and what attention notes before its first reading."""
+        noted = self.attention.first_memo(memory) if self.attention else ()
+        return (*state, *self.cell.first_memo(state[0]), *noted)
 
     def call(
-        self, inputs: Any, state: State, memory: Memory | tuple[()] = (), training: bool = False
+        self,
+        inputs: Any,
+        state: State,
+        memory: Memory | tuple[()] = (),
+        training: bool = False,
+        lengths: Any = (),
     ) -> tuple[State, Any]:
         """Runs over all steps.
 
@@ -109,14 +115,21 @@ class Recurrence(keras.layers.Layer):
             inputs: `(steps, ..., inputs_units)`; with attention `(steps, batch, 1, inputs_units)`.
             state: From `first_state`.
             memory: From `remember`.
-            training: Whether to drop weights.
+            training: Whether to drop weights, and to go by what the batch's sentences have in common.
+            lengths: In training, those of the sentences, `(batch,)`.
 
         Returns:
             The states, each part `(steps, ..., units)`, and the contexts `(steps, batch, 1, encoder_units)` (an empty
             tuple without attention).
         """
-        penalty, weights = self.norm_penalty if training else 0.0, self._weights(training)
-        return unroll(self.cell, self.attention, weights, memory, self._project(inputs), state, penalty)
+        cell, weights, penalty = self.cell, self._weights(training), self.norm_penalty if training else 0.0
+        if training:
+            own, rest = cell.state_parts, cell.state_parts + cell.memo_parts
+            state = (*state[:own], *cell.training_memo(state[own:rest], lengths), *state[rest:])
+        states, contexts, kept = unroll(cell, self.attention, weights, memory, self._project(inputs), state, penalty)
+        if training:
+            cell.note(kept)
+        return states, contexts
 
     def stepper(self, training: bool = False) -> Callable[..., tuple[State, Any]]:
         """Makes one step, for which the weights are put together once; `training` is that of `call`.

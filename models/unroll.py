@@ -58,13 +58,15 @@ def step(
         weights: What is multiplied with.
         memory: What attention reads; an empty tuple without attention.
         projected: What the input contributes.
-        state: The state before the step, each part `(..., units)`, and what attention notes of its readings.
+        state: The state before the step, each part `(..., units)`, the cell's memo, and what attention notes of its
+            readings.
 
     Returns:
         The new state and notes, the reading (an empty tuple without attention), and what the cell's gradient needs.
     """
     reading: Reading | tuple[()] = ()
-    state, memo = state[: cell.state_parts], state[cell.state_parts :]
+    own_parts = cell.state_parts + cell.memo_parts
+    state, memo = state[:own_parts], state[own_parts:]
     gates, query = projected.gates, state[0]
     recurrent: Any = () if isinstance(weights.state_kernel, tuple) else linear(state[0], weights.state_kernel)
     if attention:
@@ -87,7 +89,7 @@ def unroll(
     projected: Projected,
     state: State,
     norm_penalty: float = 0.0,
-) -> tuple[State, Any]:
+) -> tuple[State, Any, tuple[Any, ...]]:
     """Runs `step` over all steps, with a gradient of its own where cell and attention have one.
 
     Args:
@@ -96,13 +98,14 @@ def unroll(
         weights: What is multiplied with.
         memory: What attention reads; an empty tuple without attention.
         projected: What the inputs contribute, `(steps, ...)`; with attention n is 1.
-        state: The initial state, each part `(..., units)`, and what attention notes before its first reading.
+        state: The initial state, each part `(..., units)`, the cell's memo, and what attention notes before its first
+            reading.
         norm_penalty: How much of the gradient of `norm_pull` is added to that of the state's kernel, where there is a
             gradient of its own.
 
     Returns:
-        The states, each part `(steps, ..., units)`, and the contexts `(steps, batch, 1, encoder_units)` (an empty
-        tuple without attention).
+        The states, each part `(steps, ..., units)`; the contexts `(steps, batch, 1, encoder_units)` (an empty tuple
+        without attention); and what a cell without a gradient of its own kept.
     """
     if not cell.has_gradient or (attention and not attention.has_gradient):
         return _run_plainly(cell, attention, weights, memory, projected, state)
@@ -119,20 +122,20 @@ def unroll(
 
         return outputs, backward
 
-    return with_gradient(forward)(weights, memory, projected, state)
+    return (*with_gradient(forward)(weights, memory, projected, state), ())
 
 
 def _run_plainly(
     cell: Cell, attention: Attention | None, weights: Weights, memory: Any, projected: Projected, initial: State
-) -> tuple[State, Any]:
+) -> tuple[State, Any, tuple[Any, ...]]:
     """The outputs of `unroll`, by a loop that is differentiated automatically."""
 
     def run(before: State, projected: Projected) -> tuple[State, Any]:
-        state, reading, _ = step(cell, attention, weights, memory, projected, before)
-        return state, (state[: cell.state_parts], reading.weights if reading else ())
+        state, reading, kept = step(cell, attention, weights, memory, projected, before)
+        return state, (state[: cell.state_parts], reading.weights if reading else (), kept)
 
-    states, read = stack(scan(run, initial, projected)[1])
-    return states, _contexts(read, memory) if attention else ()
+    states, read, kept = stack(scan(run, initial, projected)[1])
+    return states, _contexts(read, memory) if attention else (), kept
 
 
 def _contexts(weights: Any, memory: Memory) -> Any:

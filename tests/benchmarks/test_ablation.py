@@ -8,7 +8,7 @@ from pipeline.errors import UserError
 
 
 def row(change: str, bleu: float, epochs: int = 8) -> Ablated:
-    return Ablated(change, epochs, 1, bleu, bleu + 1, 12.345, "c" * 40, "2026-11-25T10:00:00+00:00", "CPU")
+    return Ablated(change, epochs, 1, bleu, bleu + 1, "c" * 40, "2026-11-25T10:00:00+00:00", "CPU")
 
 
 def test_the_page_holds_the_newest_rows_in_order(tmp_path) -> None:
@@ -18,7 +18,7 @@ def test_the_page_holds_the_newest_rows_in_order(tmp_path) -> None:
     lines = page(read(rows)).splitlines()
     first, second = lines.index("## After 2 epochs"), lines.index("## After 8 epochs")
     assert first < second
-    assert lines[first + 4].startswith("| GRU | 1 | 5.00 | 6.00 | 12.3 | `cccccccccc` | 2026-11-25 | CPU |")
+    assert lines[first + 4].startswith("| GRU | 1 | 5.00 | 6.00 | `cccccccccc` | 2026-11-25 | CPU |")
     assert [line.split(" | ")[:3] for line in lines[second + 4 : second + 6]] == [
         ["| the recipe", "1", "31.00"],
         ["| beam 10", "1", "30.00"],

@@ -15,7 +15,17 @@ from pipeline.schema import SOURCE_IDS
 
 # Cells and attentions that differ from another in arithmetic alone are left out: `test_decoder.py` has them.
 VALUES = {
-    "cell": ["lstm", "gru", "simple", "gru-reset-before", "scrn", "layer-norm-lstm", "layer-norm-gru", "unitary"],
+    "cell": [
+        "lstm",
+        "gru",
+        "simple",
+        "gru-reset-before",
+        "scrn",
+        "layer-norm-lstm",
+        "layer-norm-gru",
+        "batch-norm-lstm",
+        "unitary",
+    ],
     "attention": ["additive", "none", "coverage", "multi-head", "local", "general"],
     "recurrent_initializer": ["orthogonal", "identity", "glorot"],
     "encoder": ["bidirectional", "unidirectional", "first-bidirectional"],
@@ -55,6 +65,8 @@ IMPOSSIBLE = {
     *((("attention", kind), ("summary_at_every_step", True)) for kind in VALUES["attention"] if kind != "none"),
     *((("cell", cell), ("weight_drop", 0.1)) for cell in OWN_KERNELS),
     *((("cell", cell), ("recurrent_initializer", kind)) for cell in OWN_KERNELS for kind in ("identity", "glorot")),
+    (("attention_place", "above"), ("cell", "batch-norm-lstm")),
+    (("cell", "batch-norm-lstm"), ("input_feeding", True)),
     (("encoder", "unidirectional"), ("encoder_merge", "sum")),
     (("context_to_all_layers", True), ("decoder_layers", 1)),
     (("attention", "none"), ("attention_place", "above")),

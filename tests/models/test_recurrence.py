@@ -123,7 +123,7 @@ def test_the_gradient_in_a_graph_that_does_not_know_the_sizes(kind):
 def test_one_step_alone(name, kind, asked):
     parts, (weights, memory, projected, state), _ = case(name, kind, asked)
     first = tree.map_structure(lambda part: part[:1], projected)
-    states, contexts = unroll(*parts, weights, memory, first, state)
+    states, contexts, _ = unroll(*parts, weights, memory, first, state)
     expected, reading, _ = step(*parts, weights, memory, at_step(projected, 0), state)
     for found, wanted in zip(states, expected, strict=True):
         np.testing.assert_allclose(found, wanted[None], rtol=1e-12)

@@ -8,7 +8,8 @@ from models.cells import CELLS
 from models.unitary import fourier, inverse_fourier, reflect
 
 UNITS = 4
-NAMES = [name for name, cell in CELLS.items() if not cell.has_gradient]
+# `test_batch_norm_cell.py` has the cell whose step is none of a sentence alone.
+NAMES = [name for name, cell in CELLS.items() if not cell.has_gradient and not cell.memo_parts]
 
 
 def sigmoid(x):
