@@ -35,7 +35,9 @@ def preprocess(settings: PreprocessConfig, /, *beam_flags: str) -> None:
     print(report(preprocess(settings, beam_flags)))
 
 
-def train(recipe: str, settings: Recipe, /, *, data: str, output: str, resume: bool = False) -> None:
+def train(
+    recipe: str, settings: Recipe, /, *, data: str, output: str, resume: bool = False, overwrite: bool = False
+) -> None:
     """Trains a model as a recipe says; `--section.key value` overrides one of its settings.
 
     Args:
@@ -43,10 +45,11 @@ def train(recipe: str, settings: Recipe, /, *, data: str, output: str, resume: b
         data: Folder of the data set, made by `nmt preprocess`.
         output: Folder of the run to be made.
         resume: Go on with the run that lies in the output folder.
+        overwrite: Begin anew in place of the run that lies in the output folder.
     """
     from models.training import train
 
-    train(settings, data, output, resume)
+    train(settings, data, output, resume, overwrite)
 
 
 def evaluate(model: str, /, *, source: str, target: str, beam_size: int | None = None, json: bool = False) -> None:

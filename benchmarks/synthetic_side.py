@@ -26,7 +26,7 @@ def synthetic_side(
     import keras
 
     from benchmarks.clock import Clock
-    from models.optimizer import Adam
+    from models.optimizers import Adam
     from models.seq2seq import Seq2Seq
 
     before = _peak_bytes()

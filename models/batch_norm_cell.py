@@ -93,8 +93,9 @@ class BatchNormLSTMCell(Cell):
         shares = ops.cast(ops.arange(self.steps)[:, None] == of_steps, self.variable_dtype)
         totals = [ops.matmul(shares, counts * x) for x in (ops.ones_like(counts), means, variances + ops.square(means))]
         for weight, total in zip((self.counts, self.sums, self.squares), totals, strict=True):
-            moved = self.momentum * weight + (1 - self.momentum) * total
-            weight.assign(ops.where(totals[0] > 0, moved, weight))
+            before = ops.convert_to_tensor(weight)
+            moved = self.momentum * before + (1 - self.momentum) * total
+            weight.assign(ops.where(totals[0] > 0, moved, before))
 
 
 def _normed(x: Any, moments: tuple[Any, Any]) -> Any:

@@ -26,11 +26,13 @@ class Progress:
         epoch: Count of finished epochs.
         best: The best validation figure so far, the higher the better.
         best_epoch: The epoch that gave it; 0 before the first.
+        halved_epoch: The last epoch after which the step size was halved; 0 before the first.
     """
 
     epoch: int = 0
     best: float = -math.inf
     best_epoch: int = 0
+    halved_epoch: int = 0
 
 
 class AverageWeights(keras.callbacks.Callback):
@@ -91,8 +93,13 @@ class FiniteLoss(keras.callbacks.Callback):
         )
 
 
-class Throughput(keras.callbacks.Callback):
-    """Adds to an epoch's logs `seconds`, and `tokens_per_second`: real source and target tokens, validation apart."""
+class Figures(keras.callbacks.Callback):
+    """Adds to an epoch's logs what people ask of it.
+
+    Of the training alone `source_tokens_per_second`, `target_tokens_per_second` and, of both, `tokens_per_second`, all
+    of real tokens; `perplexity` and `val_perplexity`; `learning_rate` and `gradient_norm` of the last batch; `seconds`,
+    and `seconds_left`, by this epoch's, until the last.
+    """
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Starts the clock."""
@@ -105,9 +112,39 @@ class Throughput(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds the figures."""
         assert logs is not None
-        logs.pop("val_tokens", None)
-        logs["tokens_per_second"] = logs.pop("tokens") / (self.trained - self.begin)
+        for side in ("source", "target"):
+            logs.pop(f"val_{side}_tokens", None)
+            logs[f"{side}_tokens_per_second"] = logs.pop(f"{side}_tokens") / (self.trained - self.begin)
+        logs["tokens_per_second"] = logs["source_tokens_per_second"] + logs["target_tokens_per_second"]
+        for kind in ("", "val_"):
+            if f"{kind}loss" in logs:
+                logs[f"{kind}perplexity"] = float(np.exp(logs[f"{kind}loss"]))
+        optimizer = self.model.optimizer
+        logs |= {"learning_rate": float(optimizer.learning_rate), "gradient_norm": float(optimizer.gradient_norm)}
         logs["seconds"] = time.perf_counter() - self.begin
+        logs["seconds_left"] = logs["seconds"] * (self.params["epochs"] - epoch - 1)
+
+
+class HalveOnPlateau(keras.callbacks.Callback):
+    """Halves the step size when no epoch has been better for a while, since the last time too.
+
+    Keras's own forgets on a resume how long it has waited.
+
+    Args:
+        progress: Where the training stands.
+        epochs: How long that is.
+    """
+
+    def __init__(self, progress: Progress, epochs: int):
+        super().__init__()
+        self.progress, self.epochs = progress, epochs
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Halves it, or does not."""
+        if epoch + 1 - max(self.progress.best_epoch, self.progress.halved_epoch) >= self.epochs:
+            self.progress.halved_epoch = epoch + 1
+            optimizer = self.model.optimizer
+            optimizer.learning_rate = float(optimizer.learning_rate) / 2
 
 
 class ValidationBleu(keras.callbacks.Callback):

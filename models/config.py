@@ -1,7 +1,7 @@
 """The settings of a training: one frozen dataclass for each section of a recipe, checked when made."""
 
 import dataclasses
-from typing import Literal
+from typing import Literal, get_args, get_origin
 
 from models.checks import require, require_choice
 from models.model_config import ModelConfig
@@ -37,10 +37,21 @@ class TrainingConfig:
 
     Attributes:
         epochs: Passes over the training pairs, at most.
-        learning_rate: Adam's step size at its highest.
-        schedule: `constant`, or `cosine`: from `learning_rate` down to nothing at the last step.
-        warmup_steps: Steps over which the step size rises from nothing to `learning_rate`.
-        clip_norm: Highest global norm of the gradient (Pascanu 2013).
+        optimizer: `adam` (Kingma and Ba 2015), with `weight_decay` AdamW (Loshchilov and Hutter 2019), `sgd`, or
+            `adafactor` (Shazeer and Stern 2018).
+        momentum: Of `sgd`.
+        weight_decay: Share of the weights that each step, times its size, takes from them.
+        learning_rate: The step size at its highest.
+        schedule: How it goes on from there: `constant`; `cosine`, down to nothing at the last step; `inverse-sqrt`,
+            with the square root of the steps (Vaswani 2017); `halving`, by half every so many steps (Luong 2015); or
+            `plateau`, by half whenever the best validation figure has not been passed for so many epochs.
+        warmup_steps: Steps, counted in batches, over which the step size rises from nothing to `learning_rate`.
+        halve_after: Of `halving`, the batches before the first.
+        halve_every: Of `halving`, the batches from one to the next.
+        plateau_epochs: Of `plateau`.
+        clip_norm: Highest global norm of the gradient (Pascanu 2013); 0 clips none.
+        clip_value: Highest absolute value of a gradient's entries, in place of `clip_norm`; 0 clips none.
+        accumulation: Batches whose mean gradient makes one step.
         average_momentum: Of the moving average of the weights (Polyak and Juditsky 1992), which is validated and kept;
             0 keeps the weights themselves.
         label_smoothing: Share of probability spread over the whole vocabulary (Szegedy 2016).
@@ -62,10 +73,18 @@ class TrainingConfig:
     """
 
     epochs: int = 10
+    optimizer: Literal["adam", "sgd", "adafactor"] = "adam"
+    momentum: float = 0.0
+    weight_decay: float = 0.0
     learning_rate: float = 1e-3
-    schedule: Literal["constant", "cosine"] = "cosine"
+    schedule: Literal["constant", "cosine", "inverse-sqrt", "halving", "plateau"] = "cosine"
     warmup_steps: int = 0
+    halve_after: int = 0
+    halve_every: int = 0
+    plateau_epochs: int = 0
     clip_norm: float = 1.0
+    clip_value: float = 0.0
+    accumulation: int = 1
     average_momentum: float = 0.0
     label_smoothing: float = 0.1
     z_loss: float = 0.0
@@ -81,22 +100,44 @@ class TrainingConfig:
     patience: int = 0
 
     def __post_init__(self) -> None:
-        require_choice("training.schedule", self.schedule, "constant", "cosine")
-        require_choice("training.best_by", self.best_by, "bleu", "loss")
-        require(self.epochs >= 1, "training.epochs", "at least 1", self.epochs)
+        for field in dataclasses.fields(self):
+            if get_origin(field.type) is Literal:
+                require_choice(f"training.{field.name}", getattr(self, field.name), *get_args(field.type))
+        for name in ("epochs", "accumulation"):
+            require(getattr(self, name) >= 1, f"training.{name}", "at least 1", getattr(self, name))
         require(self.learning_rate > 0, "training.learning_rate", "above 0", self.learning_rate)
-        require(self.clip_norm > 0, "training.clip_norm", "above 0", self.clip_norm)
-        for name in ("average_momentum", "label_smoothing"):
+        for name in ("momentum", "average_momentum", "label_smoothing"):
             require(0 <= getattr(self, name) < 1, f"training.{name}", "at least 0 and below 1", getattr(self, name))
-        require_choice(
-            "training.own_tokens_schedule", self.own_tokens_schedule, "linear", "exponential", "inverse-sigmoid"
-        )
         require(0 <= self.own_tokens <= 1, "training.own_tokens", "at least 0 and at most 1", self.own_tokens)
-        for name in ("z_loss", "refinement_likelihood"):
-            require(getattr(self, name) >= 0, f"training.{name}", "at least 0", getattr(self, name))
         require(self.seed < 2**32, "training.seed", "below 2 ** 32", self.seed)
-        for name in ("warmup_steps", "seed", "patience", "truncation_every", "refinement_samples"):
+        for name in (
+            *("warmup_steps", "halve_after", "halve_every", "plateau_epochs", "seed", "patience"),
+            *("weight_decay", "clip_norm", "clip_value", "z_loss"),
+            *("truncation_every", "refinement_samples", "refinement_likelihood"),
+        ):
             require(getattr(self, name) >= 0, f"training.{name}", "at least 0", getattr(self, name))
+        self._check_steps()
+        self._check_losses()
+
+    def _check_steps(self) -> None:
+        """The settings that only some optimizers and schedules read."""
+        require(not self.momentum or self.optimizer == "sgd", "training.momentum", "0 but for sgd", self.momentum)
+        one = not (self.clip_norm and self.clip_value)
+        require(one, "training.clip_value", "0 beside training.clip_norm, or that 0", self.clip_value)
+        warms = self.schedule not in ("plateau", "inverse-sqrt") or bool(self.warmup_steps) == (
+            self.schedule == "inverse-sqrt"
+        )
+        expected = "0 for training.schedule: plateau, and above it for inverse-sqrt"
+        require(warms, "training.warmup_steps", expected, self.warmup_steps)
+        for name, schedule in (("halve_every", "halving"), ("plateau_epochs", "plateau")):
+            fits = bool(getattr(self, name)) == (self.schedule == schedule)
+            expected = f"above 0 for training.schedule: {schedule}, and 0 for others"
+            require(fits, f"training.{name}", expected, getattr(self, name))
+        fits = not self.halve_after or (self.schedule == "halving" and self.halve_after >= self.warmup_steps)
+        expected = "at least training.warmup_steps for training.schedule: halving, and 0 for others"
+        require(fits, "training.halve_after", expected, self.halve_after)
+
+    def _check_losses(self) -> None:
         reaches = self.truncation_reach >= self.truncation_every and not (
             self.truncation_reach and not self.truncation_every
         )

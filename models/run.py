@@ -4,7 +4,7 @@ import dataclasses
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
 from pipeline.errors import UserError
@@ -46,6 +46,11 @@ class RunConfig:
         with write_beside(Path(run) / CONFIG_FILE) as path:
             path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
+    def changed_from(self, other: "RunConfig") -> dict[str, tuple[Any, Any]]:
+        """What differs, by name: the other's, and what is here."""
+        before, now = (_named(dataclasses.asdict(each)) for each in (other, self))
+        return {name: (before[name], value) for name, value in now.items() if value != before[name]}
+
     @classmethod
     def read_from(cls, run: str | Path) -> "RunConfig":
         """Reads the settings of a run.
@@ -74,6 +79,12 @@ class RunConfig:
         }
         recipe = Recipe(**{name: section(**fields["recipe"][name]) for name, section in sections.items()})
         return cls(**{**fields, "recipe": recipe})
+
+
+def _named(settings: dict[str, Any]) -> dict[str, Any]:
+    """A run's settings, each by the name that it has on the command line."""
+    sections = settings.pop("recipe")
+    return settings | {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
 
 
 def load_shortlist(run: str | Path, decoding: DecodingConfig) -> "Shortlist | None":

@@ -67,7 +67,8 @@ class Seq2Seq(keras.Model):
         if refinement:
             self.refinement = Refinement(**refinement, name="refinement")
         self.mean_loss = keras.metrics.Mean(name="loss")
-        self.token_count = keras.metrics.Sum(name="tokens")
+        self.source_tokens = keras.metrics.Sum(name="source_tokens")
+        self.target_tokens = keras.metrics.Sum(name="target_tokens")
 
     def build(self, inputs_shape: Any = None) -> None:
         """Makes the weights."""
@@ -130,7 +131,8 @@ class Seq2Seq(keras.Model):
             total = ops.sum(self._losses_of(y_pred, y, training))
         loss = total / count
         self.mean_loss.update_state(loss, sample_weight=count)
-        self.token_count.update_state(count + ops.sum(real_tokens(x[SOURCE_IDS])))
+        self.source_tokens.update_state(real_tokens(x[SOURCE_IDS]))
+        self.target_tokens.update_state(count)
         return loss
 
     def _losses_of(self, hidden: Any, target_ids: Any, training: bool) -> Any:
@@ -147,8 +149,8 @@ class Seq2Seq(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The loss a token over the epoch (Keras's own weighs by sentences), and the count of real tokens."""
-        return [self.mean_loss, self.token_count]
+        """The loss a token over the epoch (Keras's own weighs by sentences), and the counts of real tokens."""
+        return [self.mean_loss, self.source_tokens, self.target_tokens]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

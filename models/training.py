@@ -1,6 +1,7 @@
 """The training of a recipe on a data set."""
 
 import dataclasses
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +17,16 @@ from models.callbacks import (
     AverageWeights,
     BestModel,
     Checkpoint,
+    Figures,
     FiniteLoss,
+    HalveOnPlateau,
     MetricsLog,
     Progress,
-    Throughput,
     ValidationBleu,
     restore,
 )
 from models.config import BatchingConfig, DecodingConfig, Recipe, TrainingConfig
-from models.optimizer import Adam
+from models.optimizers import build_optimizer
 from models.run import (
     CONFIG_FILE,
     SHORTLIST_FILE,
@@ -44,7 +46,7 @@ from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest
 from pipeline.tokenizer import Tokenizer
 
 
-def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
+def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrite: bool = False) -> None:
     """Trains a model and leaves a run: settings, subwords, shortlist, best model, checkpoint, `metrics.jsonl`, logs.
 
     Args:
@@ -53,6 +55,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
         output: The run's folder.
         resume: Go on from the checkpoint in `output`, to the same losses as without the interruption; from the
             beginning if there is none yet.
+        overwrite: Put this run in the place of one that `output` holds.
 
     Raises:
         UserError: The data set is not whole, or does not fit the recipe; `output` holds a run already, or one of other
@@ -69,10 +72,10 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False) -> None:
     all_steps, config = steps * recipe.training.epochs, _run_config(recipe, manifest)
     keras.utils.set_random_seed(recipe.training.seed)
     model = build_model(recipe, manifest, all_steps)
-    if recipe.training.start_from and not (run / CHECKPOINT_FILE).exists():
+    if recipe.training.start_from and not (resume and (run / CHECKPOINT_FILE).exists()):
         start_from(recipe.training.start_from, model, config)
     # Only now, as nothing that the user gave has been refused.
-    _claim(run, resume, config)
+    _claim(run, resume, overwrite, config)
     for tokenizer, name in zip(tokenizers, (SOURCE_SUBWORDS, TARGET_SUBWORDS), strict=True):
         with write_beside(run / name) as path:
             path.write_bytes(tokenizer.model)
@@ -129,21 +132,6 @@ def build_model(recipe: Recipe, manifest: Manifest, steps: int) -> Seq2Seq:
     return model
 
 
-def build_optimizer(training: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
-    """Adam (Kingma and Ba 2015) with the recipe's step sizes over `steps` steps, clipped by the global norm."""
-    schedules = keras.optimizers.schedules
-    peak, warmup = training.learning_rate, training.warmup_steps
-    rate: Any = peak
-    if training.schedule == "cosine" and warmup:
-        rate = schedules.CosineDecay(0.0, max(steps - warmup, 1), warmup_target=peak, warmup_steps=warmup)
-    elif training.schedule == "cosine":
-        rate = schedules.CosineDecay(peak, steps)
-    elif warmup:
-        rate = schedules.PolynomialDecay(0.0, warmup, end_learning_rate=peak)
-    average = {"use_ema": True, "ema_momentum": training.average_momentum} if training.average_momentum else {}
-    return Adam(rate, global_clipnorm=training.clip_norm, **average)
-
-
 def _compiles() -> bool:
     # On TensorFlow, XLA refuses loops over lengths that are known only at run time.
     return keras.backend.backend() != "tensorflow"
@@ -169,19 +157,35 @@ def _require_joint_subwords(recipe: Recipe, manifest: Manifest) -> None:
         )
 
 
-def _claim(run: Path, resume: bool, config: RunConfig) -> None:
-    """Writes the settings into a new run's folder, or checks that a resumed run has the same."""
+def _claim(run: Path, resume: bool, overwrite: bool, config: RunConfig) -> None:
+    """Writes the settings into a new run's folder, or checks that a resumed run has those that make it the same."""
     exists = (run / CONFIG_FILE).exists()
-    if exists and not resume:
+    if resume and overwrite:
+        raise UserError("--overwrite: expected it without --resume, received both; choose one")
+    if exists and overwrite:
+        shutil.rmtree(run)
+    elif exists and not resume:
         raise UserError(
-            f"--output: expected a new folder, received {str(run)!r}, which holds a run; add --resume to go on"
+            f"--output: expected a new folder, received {str(run)!r}, which holds a run; add --resume to go on, or"
+            " --overwrite to begin anew"
         )
-    if exists and RunConfig.read_from(run) != config:
-        raise UserError(
-            f"--resume: expected the settings and the data set of {run / CONFIG_FILE}, received others; use the same or"
-            " choose a new --output"
-        )
+    elif exists:
+        changed = config.changed_from(RunConfig.read_from(run))
+        told = "; ".join(f"{name}: {before} there, {now} here" for name, (before, now) in changed.items())
+        if changed.keys() - _may_change(config.recipe.training):
+            raise UserError(
+                f"--resume: expected the settings and the data set of {run / CONFIG_FILE}, received others ({told});"
+                " use the same or choose a new --output"
+            )
+        if changed:
+            print(f"{run}: goes on with other settings ({told})", file=sys.stderr)
     config.write(run)
+
+
+def _may_change(training: TrainingConfig) -> set[str]:
+    """The settings that change only how long a run goes on, not what it has done so far."""
+    goes_by_length = training.schedule == "cosine" or training.own_tokens
+    return {"training.patience"} if goes_by_length else {"training.patience", "training.epochs"}
 
 
 def _validation(data: str, batching: BatchingConfig) -> tf.data.Dataset:
@@ -206,8 +210,9 @@ def _callbacks(
         *[average] * averages,
         FiniteLoss(run, progress),
         ValidationBleu(score),
-        Throughput(),
+        Figures(),
         BestModel(run, progress, training.best_by, training.patience),
+        *[HalveOnPlateau(progress, training.plateau_epochs)] * (training.schedule == "plateau"),
         MetricsLog(run, progress),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
         *[back] * averages,

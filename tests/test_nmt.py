@@ -57,7 +57,7 @@ def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture
     [
         ("preprocess", ["--source SOURCE [SOURCE ...]", "--valid-target", "--vocab-size", "default: 8000", "[-- BEAM"]),
         ("train", ["RECIPE", "--data DATA", "--resume", "--training.epochs EPOCHS", "{simple,relu,lstm,"]),
-        ("train", ["Highest global norm of the gradient (Pascanu 2013). (type: float, default: 1.0)"]),
+        ("train", ["Highest global norm of the gradient (Pascanu 2013); 0 clips none. (type: float, default: 1.0)"]),
         ("evaluate", ["MODEL", "--source SOURCE", "--target TARGET", "--beam-size BEAM_SIZE", "--json"]),
         ("export", ["RUN", "--output OUTPUT"]),
         ("translate", ["MODEL", "--beam-size BEAM_SIZE", "--seed SEED", r"A line ends with \n alone or \r\n"]),

@@ -89,14 +89,20 @@ def check_model(number: int, arrays) -> None:
 
     loss, gradients = loss_and_gradients([variable.value for variable in model.trainable_variables])
     np.testing.assert_allclose(loss, arrays[f"{number}/loss"], rtol=1e-5)
+    for at, gradient in enumerate(gradients):
+        np.testing.assert_allclose(gradient, arrays[f"{number}/gradient/{at}"], atol=1e-5)
+    # What goes little by a model's parts is compared on some.
+    if number % 3:
+        return
     decoding = DecodingConfig(beam_size=3, max_length_offset=5, shortlist=2)
-    lists = None, Shortlist(arrays["translations"], arrays["frequent"])
+    lists = (None, Shortlist(arrays["translations"], arrays["frequent"]))[: 1 if number else 2]
     found = [search(model, inputs["source_ids"], decoding, 2, shortlist).ids for shortlist in lists]
     np.testing.assert_array_equal(found, arrays[f"{number}/ids"])
+    if number:
+        return
     model.compile(optimizer=keras.optimizers.SGD(1.0, global_clipnorm=0.1))
     model.train_on_batch(inputs, targets)
-    for at, (gradient, variable) in enumerate(zip(gradients, model.trainable_variables, strict=True)):
-        np.testing.assert_allclose(gradient, arrays[f"{number}/gradient/{at}"], atol=1e-5)
+    for at, variable in enumerate(model.trainable_variables):
         np.testing.assert_allclose(variable, arrays[f"{number}/stepped/{at}"], atol=1e-5)
 
 
@@ -131,6 +137,15 @@ def check_what_is_drawn(policy: str, arrays) -> None:
     history = model.fit(inputs, np.tile(arrays["targets"], (4, 1)), batch_size=4, epochs=2, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     assert int(model.sampling.done) == 4
+    if policy != "float32":
+        return
+    normed = Seq2Seq(dataclasses.replace(config, cell="batch-norm-lstm"), 13, 11, name="seq2seq")
+    normed.build()
+    normed.compile(optimizer=keras.optimizers.SGD(0.1))
+    assert np.isfinite(normed.train_on_batch(inputs, np.tile(arrays["targets"], (4, 1)), return_dict=True)["loss"])
+    # Eight sentences, of which four have a fifth token.
+    counts = normed.encoder.layers_by_depth[0][0].cell.counts[:, 0]
+    np.testing.assert_allclose(counts[:6], [*[0.99 + 0.08] * 2, *[0.99 + 0.04] * 3, 1], rtol=1e-6)
     refined = Seq2Seq(config, 13, 11, refinement={"samples": 3, "likelihood": 0.1}, name="seq2seq")
     refined.build()
     refined.compile(optimizer=keras.optimizers.SGD(0.1))
@@ -168,10 +183,10 @@ def check_memory() -> None:
 
 if __name__ == "__main__":
     assert keras.backend.backend() == "jax"
-    for cell in (name for name, kind in CELLS.items() if kind.has_gradient):
-        for kind in ("none", "additive", "scaled-dot", "general"):
+    for number, cell in enumerate(name for name, kind in CELLS.items() if kind.has_gradient):
+        for kind in ("none", ("additive", "scaled-dot", "general")[number % 3]):
             check_unroll(cell, kind)
-            print(cell)
+            print(cell, kind)
     with np.load(sys.argv[1]) as saved:
         for number in range(sum(name.endswith("/config") for name in saved)):
             check_model(number, saved)

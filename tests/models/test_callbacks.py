@@ -1,11 +1,22 @@
 import json
 import math
+import types
 
 import keras
 import numpy as np
 import pytest
 
-from models.callbacks import BestModel, Checkpoint, FiniteLoss, MetricsLog, Progress, Throughput, restore
+from models.callbacks import (
+    BestModel,
+    Checkpoint,
+    Figures,
+    FiniteLoss,
+    HalveOnPlateau,
+    MetricsLog,
+    Progress,
+    restore,
+)
+from models.optimizers import SGD, Adam
 from models.run import MODEL_FILE, load_model
 from pipeline.errors import UserError
 
@@ -79,20 +90,51 @@ def test_metrics_after_the_checkpoint_are_taken_back(tmp_path):
     assert rows == [{"epoch": 1, **whole}, {"epoch": 2, **whole}, {"epoch": 3, "loss": 1.0}]
 
 
-def test_throughput_counts_training_alone(monkeypatch):
+def test_figures_are_of_training_alone(monkeypatch):
     clock = iter([100.0, 101.0, 104.0, 110.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    callback, logs = Throughput(), {"loss": 1.0, "tokens": 200.0, "val_tokens": 50.0}
+    callback, optimizer = Figures(), SGD(0.5)
+    optimizer.build([keras.Variable([0.0, 0.0])])
+    optimizer.apply([keras.ops.convert_to_tensor([3.0, 4.0])])
+    with_model(callback, types.SimpleNamespace(optimizer=optimizer))
+    callback.set_params({"epochs": 4})
+    logs = {"loss": 0.0, "val_loss": np.log(3.0), "source_tokens": 160.0, "target_tokens": 40.0}
+    logs |= {"val_source_tokens": 50.0, "val_target_tokens": 7.0}
     callback.on_epoch_begin(0)
     for batch in range(2):
         callback.on_train_batch_end(batch)
-    callback.on_epoch_end(0, logs)
-    assert logs == {"loss": 1.0, "tokens_per_second": 50.0, "seconds": 10.0}
+    callback.on_epoch_end(1, logs)
+    assert logs == {
+        "loss": 0.0,
+        "val_loss": np.log(3.0),
+        "perplexity": 1.0,
+        "val_perplexity": pytest.approx(3.0),
+        "source_tokens_per_second": 40.0,
+        "target_tokens_per_second": 10.0,
+        "tokens_per_second": 50.0,
+        "learning_rate": 0.5,
+        "gradient_norm": 5.0,
+        "seconds": 10.0,
+        "seconds_left": 20.0,
+    }
+
+
+def test_the_step_size_is_halved_when_nothing_gets_better():
+    optimizer, progress = SGD(0.8), Progress()
+    callback = with_model(HalveOnPlateau(progress, 2), types.SimpleNamespace(optimizer=optimizer))
+    found = []
+    # The best epochs are the first and the fourth.
+    for epoch, best_epoch in enumerate([1, 1, 1, 4, 4, 4, 4, 4]):
+        progress.best_epoch = best_epoch
+        callback.on_epoch_end(epoch)
+        found.append(float(optimizer.learning_rate))
+    np.testing.assert_allclose(found, [0.8, 0.8, 0.4, 0.4, 0.4, 0.2, 0.2, 0.1])
+    assert progress.halved_epoch == 8
 
 
 def trainable(make_model, **settings):
     model = make_model(dropout=0.5, attention="none", **settings)
-    model.compile(optimizer=keras.optimizers.Adam(0.05, global_clipnorm=1.0), run_eagerly=True)
+    model.compile(optimizer=Adam(0.05, global_clipnorm=1.0), run_eagerly=True)
     return model
 
 

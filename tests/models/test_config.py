@@ -55,6 +55,18 @@ MISTAKES = [
     # The default cell has a state of two parts.
     ("model.gradient_norm_penalty", 0.5),
     ("training.average_momentum", 1.0),
+    ("training.optimizer", "adamw"),
+    ("training.momentum", 1.0),
+    # The default optimizer has none, and the default schedule none of these.
+    ("training.momentum", 0.9),
+    ("training.halve_after", 8),
+    ("training.halve_every", 8),
+    ("training.plateau_epochs", 2),
+    ("training.weight_decay", -0.1),
+    ("training.clip_value", -0.1),
+    # The default clips the norm.
+    ("training.clip_value", 0.5),
+    ("training.accumulation", 0),
     ("training.truncation_every", -1),
     # Not as far as the default of no truncation would have it.
     ("training.truncation_reach", 4),
@@ -64,7 +76,7 @@ MISTAKES = [
     ("training.best_by", "chrf"),
     ("training.epochs", 0),
     ("training.learning_rate", 0.0),
-    ("training.clip_norm", 0.0),
+    ("training.clip_norm", -1.0),
     ("training.label_smoothing", 1.0),
     ("training.label_smoothing", -0.1),
     ("training.z_loss", -0.1),
@@ -105,6 +117,11 @@ def test_a_mistake_is_named(setting, value):
     [
         ("truncation_reach", {"truncation_every": 4, "truncation_reach": 3}),
         ("refinement_samples", {"truncation_every": 4, "truncation_reach": 4, "refinement_samples": 2}),
+        ("warmup_steps", {"schedule": "inverse-sqrt"}),
+        ("warmup_steps", {"schedule": "plateau", "plateau_epochs": 1, "warmup_steps": 10}),
+        ("halve_every", {"schedule": "halving"}),
+        ("halve_after", {"schedule": "halving", "halve_every": 1, "halve_after": 4, "warmup_steps": 5}),
+        ("plateau_epochs", {"schedule": "plateau"}),
     ],
     ids=str,
 )

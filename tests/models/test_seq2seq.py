@@ -117,7 +117,7 @@ def test_an_epoch_counts_tokens_not_batches(make_model, make_batch):
     for _ in range(2):
         figures = model.evaluate(data, verbose=0, return_dict=True)
         np.testing.assert_allclose(figures["loss"], losses.mean(), rtol=1e-5)
-        assert figures["tokens"] == 5 + 2 + 2 + 9 + 3 + 2
+        assert (figures["source_tokens"], figures["target_tokens"]) == (5 + 2 + 3, 2 + 9 + 2)
 
 
 @pytest.mark.parametrize("name", ["label_smoothing", "z_loss"])

@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import sacrebleu
@@ -20,7 +19,7 @@ from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, T
 from models.run import RunConfig, load_model, load_shortlist
 from models.search import search
 from models.seq2seq import Seq2Seq
-from models.training import build_model, build_optimizer, train
+from models.training import build_model, train
 from pipeline import records
 from pipeline.dataset import batches
 from pipeline.errors import UserError
@@ -53,7 +52,10 @@ TINY = Recipe(
     ),
     DecodingConfig(beam_size=2, shortlist=20, max_length_offset=5),
 )
-FIELDS = {"epoch", "loss", "val_loss", "val_bleu", "tokens_per_second", "seconds"}
+FIELDS = {
+    *("epoch", "loss", "val_loss", "perplexity", "val_perplexity", "val_bleu", "learning_rate", "gradient_norm"),
+    *("source_tokens_per_second", "target_tokens_per_second", "tokens_per_second", "seconds", "seconds_left"),
+}
 
 
 def changed(section: str, **settings) -> Recipe:
@@ -231,18 +233,45 @@ def test_resuming_a_finished_run_does_nothing(whole_run, data, capsys):
 
 
 def test_an_output_that_holds_a_run(whole_run, data):
-    with pytest.raises(UserError, match=r"^--output: expected a new folder, received .*; add --resume to go on$"):
+    with pytest.raises(
+        UserError, match=r"^--output: expected a new folder, received .*; add --resume to go on, or --overwrite"
+    ):
         train(TINY, data, str(whole_run))
 
 
 @pytest.mark.parametrize(
-    "recipe",
-    [changed("training", learning_rate=0.02), changed("model", dropout=0.2), changed("batching", size=9)],
-    ids=["training", "model", "batching"],
+    ("section", "setting", "value"),
+    [
+        ("training", "learning_rate", 0.02),
+        ("training", "epochs", 9),
+        ("model", "dropout", 0.2),
+        ("batching", "size", 9),
+    ],
 )
-def test_resuming_with_other_settings(whole_run, data, recipe):
-    with pytest.raises(UserError, match=r"^--resume: expected the settings and the data set of .*config\.json"):
-        train(recipe, data, str(whole_run), resume=True)
+def test_resuming_with_other_settings_tells_which(whole_run, data, section, setting, value):
+    """Of a cosine, and of a rising share of own tokens, each step goes by the count of epochs."""
+    before = getattr(getattr(TINY, section), setting)
+    told = rf"received others \({section}\.{setting}: {before} there, {value} here\); use"
+    with pytest.raises(
+        UserError, match=rf"^--resume: expected the settings and the data set of .*config\.json, {told}"
+    ):
+        train(changed(section, **{setting: value}), data, str(whole_run), resume=True)
+
+
+@pytest.mark.slow
+def test_a_run_whose_steps_do_not_go_by_its_length_can_be_made_longer(data, tmp_path, capsys):
+    short, long = (changed("training", epochs=n, schedule="constant", own_tokens=0.0, optimizer="sgd") for n in (1, 2))
+    train(short, data, str(tmp_path / "longer"))
+    train(long, data, str(tmp_path / "longer"), resume=True)
+    assert "goes on with other settings (training.epochs: 1 there, 2 here)" in capsys.readouterr().err
+    train(long, data, str(tmp_path / "long"))
+    assert figures(tmp_path / "longer") == figures(tmp_path / "long")
+    assert RunConfig.read_from(tmp_path / "longer").recipe == long
+    with pytest.raises(UserError, match=r"^--overwrite: expected it without --resume"):
+        train(long, data, str(tmp_path / "long"), resume=True, overwrite=True)
+    (tmp_path / "long" / "left").touch()
+    train(short, data, str(tmp_path / "long"), overwrite=True)
+    assert len(metrics(tmp_path / "long")) == 1 and not (tmp_path / "long" / "left").exists()
 
 
 def test_no_data_set(tmp_path):
@@ -376,46 +405,3 @@ def test_killed_and_resumed_is_uninterrupted(data, tmp_path):
     assert whole.wait() == 0
     assert figures(tmp_path / "killed") == figures(tmp_path / "whole")
     assert [row["epoch"] for row in metrics(tmp_path / "killed")] == [1, 2, 3]
-
-
-def rates(training: TrainingConfig, steps: int, at: list[int]) -> list[float]:
-    """The step sizes that the optimizer uses at given steps."""
-    optimizer = build_optimizer(training, steps)
-    optimizer.build([keras.Variable([0.0])])
-    found = []
-    for step in at:
-        optimizer.iterations.assign(step)
-        found.append(float(optimizer.learning_rate))
-    return found
-
-
-@pytest.mark.parametrize(
-    ("schedule", "warmup_steps", "expected"),
-    [
-        ("constant", 0, {0: 0.4, 50: 0.4, 100: 0.4}),
-        ("constant", 20, {0: 0.0, 5: 0.1, 10: 0.2, 20: 0.4, 60: 0.4, 100: 0.4}),
-        # Half a cosine: 0.2 (1 + cos(pi t / 100)), where the cosine of 60 degrees is 1/2.
-        ("cosine", 0, {0: 0.4, 50: 0.2, 100: 0.0, 33: 0.2 * (1 + np.cos(0.33 * np.pi))}),
-        # Up in 20 steps, then the half cosine in 90: after 30, 45 and 60 of them.
-        ("cosine", 20, {0: 0.0, 5: 0.1, 20: 0.4, 50: 0.3, 65: 0.2, 80: 0.1, 110: 0.0}),
-    ],
-)
-def test_step_sizes(schedule, warmup_steps, expected):
-    steps = 110 if schedule == "cosine" and warmup_steps else 100
-    training = TrainingConfig(learning_rate=0.4, schedule=schedule, warmup_steps=warmup_steps)
-    np.testing.assert_allclose(rates(training, steps, list(expected)), list(expected.values()), atol=1e-6)
-
-
-def test_the_gradient_is_clipped_by_its_global_norm():
-    def first_moments(gradients):
-        optimizer = build_optimizer(TrainingConfig(clip_norm=1.0), 10)
-        variables = [keras.Variable([0.0, 0.0]), keras.Variable([0.0])]
-        optimizer.apply(gradients, variables)
-        # Adam's first moment is a tenth of the first gradient.
-        return [10 * moment.numpy() for moment in optimizer.variables if "momentum" in moment.path]
-
-    long, short = ([tf.constant([3.0, 0.0]), tf.constant([4.0])], [tf.constant([0.3, 0.0]), tf.constant([0.4])])
-    for moment, wanted in zip(first_moments(long), ([0.6, 0], [0.8]), strict=True):
-        np.testing.assert_allclose(moment, wanted, rtol=1e-5)
-    for moment, wanted in zip(first_moments(short), ([0.3, 0], [0.4]), strict=True):
-        np.testing.assert_allclose(moment, wanted, rtol=1e-5)

@@ -4,7 +4,6 @@ import pytest
 import tensorflow as tf
 
 from models.truncation import truncated_sum
-from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
 
 PARTS = {
     "one layer": {},
@@ -54,20 +53,14 @@ def loss_and_gradients(model, inputs, targets):
     return loss, tape.gradient(loss, [variable.value for variable in model.trainable_variables])
 
 
-def in_graph(model):
-    """The same in a graph that knows no sizes, as `fit` has it."""
-    ids = tf.TensorSpec([None, None], tf.int32)
-    signature = [{SOURCE_IDS: ids, DECODER_INPUT_IDS: ids}, ids]
-    return tf.function(lambda *batch: loss_and_gradients(model, *batch), input_signature=signature, autograph=False)
-
-
 @pytest.mark.parametrize("settings", PARTS.values(), ids=PARTS)
 def test_a_long_reach_is_no_truncation(make_model, make_batch, settings):
     batch = make_batch([5, 2], [7, 4])
     settings = settings | {"dropout": 0.3}
-    loss, wanted = in_graph(make_model(**settings))(*batch)
+    loss, wanted = loss_and_gradients(make_model(**settings), *batch)
     for every, reach in ((2, 7), (9, 9)):
-        found_loss, found = in_graph(make_model(**settings, truncation={"every": every, "reach": reach}))(*batch)
+        model = make_model(**settings, truncation={"every": every, "reach": reach})
+        found_loss, found = loss_and_gradients(model, *batch)
         np.testing.assert_allclose(found_loss, loss, rtol=1e-5)
         for one, other in zip(found, wanted, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-6)
@@ -80,7 +73,7 @@ def test_a_short_reach_keeps_the_loss_and_changes_the_gradient(make_model, make_
     for model in models:
         if own:
             model.sampling.done.assign(1)
-    (loss, whole), (found, cut) = (in_graph(model)(*batch) for model in models)
+    (loss, whole), (found, cut) = (loss_and_gradients(model, *batch) for model in models)
     np.testing.assert_allclose(found, loss, rtol=1e-5)
     differences = [float(tf.reduce_max(tf.abs(one - other))) for one, other in zip(whole, cut, strict=True)]
     assert max(differences) > 1e-3
