@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import math
+import signal
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,16 @@ class Progress:
 
     Attributes:
         epoch: Count of finished epochs.
+        step: Count of finished batches of the next one.
+        seconds: What they took.
         best: The best validation figure so far, the higher the better.
         best_epoch: The epoch that gave it; 0 before the first.
         halved_epoch: The last epoch after which the step size was halved; 0 before the first.
     """
 
     epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
     best: float = -math.inf
     best_epoch: int = 0
     halved_epoch: int = 0
@@ -99,22 +105,30 @@ class Figures(keras.callbacks.Callback):
     Of the training alone `source_tokens_per_second`, `target_tokens_per_second` and, of both, `tokens_per_second`, all
     of real tokens; `perplexity` and `val_perplexity`; `learning_rate` and `gradient_norm` of the last batch; `seconds`,
     and `seconds_left`, by this epoch's, until the last.
+
+    Args:
+        progress: Where the training stands.
+        epochs: Of the whole training.
     """
 
+    def __init__(self, progress: Progress, epochs: int):
+        super().__init__()
+        self.progress, self.epochs = progress, epochs
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Starts the clock."""
-        self.begin = self.trained = time.perf_counter()
+        """Starts the clock, or lets it go on."""
+        self.begin = time.perf_counter() - self.progress.seconds
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Notes the time."""
-        self.trained = time.perf_counter()
+        self.progress.seconds = time.perf_counter() - self.begin
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds the figures."""
         assert logs is not None
         for side in ("source", "target"):
             logs.pop(f"val_{side}_tokens", None)
-            logs[f"{side}_tokens_per_second"] = logs.pop(f"{side}_tokens") / (self.trained - self.begin)
+            logs[f"{side}_tokens_per_second"] = logs.pop(f"{side}_tokens") / self.progress.seconds
         logs["tokens_per_second"] = logs["source_tokens_per_second"] + logs["target_tokens_per_second"]
         for kind in ("", "val_"):
             if f"{kind}loss" in logs:
@@ -122,7 +136,7 @@ class Figures(keras.callbacks.Callback):
         optimizer = self.model.optimizer
         logs |= {"learning_rate": float(optimizer.learning_rate), "gradient_norm": float(optimizer.gradient_norm)}
         logs["seconds"] = time.perf_counter() - self.begin
-        logs["seconds_left"] = logs["seconds"] * (self.params["epochs"] - epoch - 1)
+        logs["seconds_left"] = logs["seconds"] * (self.epochs - epoch - 1)
 
 
 class HalveOnPlateau(keras.callbacks.Callback):
@@ -213,25 +227,68 @@ class MetricsLog(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes after each epoch all that an exact continuation needs, in one file that replaces the one before.
+    """Writes all that an exact continuation needs, in one file that replaces the one before.
 
-    Keras's own backup leaves out the random state of dropout and the best figure.
+    That is after each epoch, after every so many batches of one, and when a signal asks for an end.
+
+    Keras's own backup leaves out the random state of dropout, the best figure and the epoch's loss so far.
 
     Args:
         run: The run's folder.
         progress: Where the training stands.
+        every: Batches of an epoch from one checkpoint to the next; 0 for none but at its end.
+        signals: The signals so far.
     """
 
-    def __init__(self, run: Path, progress: Progress):
+    def __init__(self, run: Path, progress: Progress, every: int = 0, signals: Sequence[int] = ()):
         super().__init__()
-        self.path, self.progress = run / CHECKPOINT_FILE, progress
+        self.path, self.progress, self.every, self.signals = run / CHECKPOINT_FILE, progress, every, signals
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Puts back the loss so far, which Keras has just set to nothing."""
+        if self.progress.step:
+            with np.load(self.path) as arrays:
+                for name, variable in _figures(self.model):
+                    variable.assign(arrays[name])
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Writes a checkpoint, if it is time.
+
+        Raises:
+            SystemExit: A signal asks for it.
+        """
+        self.progress.step += 1
+        # After the last batch, the epoch's end is as near.
+        if batch + 1 < self.params["steps"]:
+            if self.signals or (self.every and self.progress.step % self.every == 0):
+                self._write()
+            self._end_if_asked()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Writes the checkpoint."""
-        self.progress.epoch = epoch + 1
+        """Writes the checkpoint.
+
+        Raises:
+            SystemExit: A signal asks for it.
+        """
+        self.progress.epoch, self.progress.step, self.progress.seconds = epoch + 1, 0, 0.0
+        self._write()
+        self._end_if_asked()
+
+    def _write(self) -> None:
+        if keras.backend.backend() == "jax":
+            # Within an epoch, it holds them apart from the variables.
+            self.model.jax_state_sync()
         arrays: dict[str, Any] = {name: np.asarray(variable.value) for name, variable in _variables(self.model)}
         with write_beside(self.path) as path, path.open("wb") as file:
             np.savez(file, progress=np.array(json.dumps(dataclasses.asdict(self.progress))), **arrays)
+
+    def _end_if_asked(self) -> None:
+        if self.signals:
+            name = signal.Signals(self.signals[0]).name
+            at = f"epoch {self.progress.epoch}" + (f" and {self.progress.step} batches" if self.progress.step else "")
+            print(f"{self.path.parent}: ended by {name} after {at}; --resume goes on", file=sys.stderr)
+            # As a shell tells of a process that a signal has ended.
+            raise SystemExit(128 + self.signals[0])
 
 
 def restore(run: Path, model: keras.Model) -> Progress:
@@ -258,8 +315,16 @@ def restore(run: Path, model: keras.Model) -> Progress:
 
 
 def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
-    """All state of a training by name: weights, the random state of dropout, and the optimizer's."""
+    """All state of a training by name: weights, the random state of dropout, the optimizer's, the epoch's figures."""
     for kind, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
         for number, variable in enumerate(variables):
             # Not by path, in which Keras counts the seed generators and optimizers of the whole process.
             yield f"{kind}/{number}/{variable.name}", variable
+    yield from _figures(model)
+
+
+def _figures(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    """The sums that an epoch's figures are made of."""
+    for metric in model.metrics:
+        for variable in metric.variables:
+            yield f"metric/{metric.name}/{variable.name}", variable

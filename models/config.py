@@ -69,6 +69,7 @@ class TrainingConfig:
         start_from: Folder of a run of the same model and subwords, with whose best weights this one starts.
         seed: Decides initial weights, dropout and the order of pairs.
         best_by: Which validation figure decides the weights that are kept, `bleu` or `loss`.
+        checkpoint_every: Batches of an epoch from one checkpoint to the next; 0 writes one at its end alone.
         patience: Epochs without a better one after which training stops; 0 never stops.
     """
 
@@ -97,6 +98,7 @@ class TrainingConfig:
     start_from: str = ""
     seed: int = 1
     best_by: Literal["bleu", "loss"] = "bleu"
+    checkpoint_every: int = 0
     patience: int = 0
 
     def __post_init__(self) -> None:
@@ -111,7 +113,7 @@ class TrainingConfig:
         require(0 <= self.own_tokens <= 1, "training.own_tokens", "at least 0 and at most 1", self.own_tokens)
         require(self.seed < 2**32, "training.seed", "below 2 ** 32", self.seed)
         for name in (
-            *("warmup_steps", "halve_after", "halve_every", "plateau_epochs", "seed", "patience"),
+            *("warmup_steps", "halve_after", "halve_every", "plateau_epochs", "seed", "patience", "checkpoint_every"),
             *("weight_decay", "clip_norm", "clip_value", "z_loss"),
             *("truncation_every", "refinement_samples", "refinement_likelihood"),
         ):

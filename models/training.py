@@ -3,7 +3,7 @@
 import dataclasses
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import sacrebleu
 import tensorflow as tf
 from tqdm import tqdm
 
+from models import signals
 from models.callbacks import (
     CHECKPOINT_FILE,
     AverageWeights,
@@ -60,6 +61,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
     Raises:
         UserError: The data set is not whole, or does not fit the recipe; `output` holds a run already, or one of other
             settings.
+        SystemExit: SIGTERM or SIGINT has come, and a checkpoint is written.
     """
     manifest, run = Manifest.read_from(data), Path(output)
     _require_joint_subwords(recipe, manifest)
@@ -86,23 +88,30 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
         learned.write(run / SHORTLIST_FILE)
 
     model.compile(optimizer=build_optimizer(recipe.training, all_steps), jit_compile=_compiles())
-    progress = restore(run, model)
-    left = recipe.training.epochs - progress.epoch
-    if left <= 0 or _is_over(recipe.training, progress):
+    progress, searcher = restore(run, model), Searcher(model, run, recipe.decoding)
+    if _is_over(recipe.training, progress):
         print(f"{run}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
         return
-    model.fit(
-        batches(data, TRAIN, **batching, seed=recipe.training.seed, first_epoch=progress.epoch, epochs=left),
-        initial_epoch=progress.epoch,
-        epochs=recipe.training.epochs,
-        steps_per_epoch=steps,
-        validation_data=validation,
-        callbacks=_callbacks(
-            recipe.training, run, progress, _scorer(Searcher(model, run, recipe.decoding), validation, run)
-        ),
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    score = _scorer(searcher, validation, run)
+    with signals.noted() as noted:
+        while not _is_over(recipe.training, progress):
+            # What is left of an epoch is an epoch of its own for Keras.
+            first, done = progress.epoch, progress.step
+            last = first + 1 if done else recipe.training.epochs
+            model.fit(
+                batches(
+                    data, TRAIN, **batching, seed=recipe.training.seed, first_epoch=first, epochs=last - first
+                ).skip(done),
+                initial_epoch=first,
+                epochs=last,
+                steps_per_epoch=steps - done,
+                validation_data=validation,
+                callbacks=_callbacks(recipe.training, run, progress, score, noted),
+                shuffle=False,
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
+            # Keras leaves the moving average in the place of the weights.
+            progress = restore(run, model)
     print(
         f"{run}: best epoch {progress.best_epoch}, {recipe.training.best_by} {abs(progress.best):.4g}", file=sys.stderr
     )
@@ -185,7 +194,7 @@ def _claim(run: Path, resume: bool, overwrite: bool, config: RunConfig) -> None:
 def _may_change(training: TrainingConfig) -> set[str]:
     """The settings that change only how long a run goes on, not what it has done so far."""
     goes_by_length = training.schedule == "cosine" or training.own_tokens
-    return {"training.patience"} if goes_by_length else {"training.patience", "training.epochs"}
+    return {"training.patience", "training.checkpoint_every"} | (set() if goes_by_length else {"training.epochs"})
 
 
 def _validation(data: str, batching: BatchingConfig) -> tf.data.Dataset:
@@ -196,11 +205,12 @@ def _validation(data: str, batching: BatchingConfig) -> tf.data.Dataset:
 
 
 def _is_over(training: TrainingConfig, progress: Progress) -> bool:
-    return bool(training.patience) and progress.epoch - progress.best_epoch >= training.patience
+    gave_up = bool(training.patience) and progress.epoch - progress.best_epoch >= training.patience
+    return gave_up or progress.epoch >= training.epochs
 
 
 def _callbacks(
-    training: TrainingConfig, run: Path, progress: Progress, score: Callable[[], float]
+    training: TrainingConfig, run: Path, progress: Progress, score: Callable[[], float], noted: Sequence[int]
 ) -> list[keras.callbacks.Callback]:
     """The callbacks, each after those whose figures it uses; the checkpoint comes last, when all else is written."""
     average = AverageWeights()
@@ -210,13 +220,13 @@ def _callbacks(
         *[average] * averages,
         FiniteLoss(run, progress),
         ValidationBleu(score),
-        Figures(),
+        Figures(progress, training.epochs),
         BestModel(run, progress, training.best_by, training.patience),
         *[HalveOnPlateau(progress, training.plateau_epochs)] * (training.schedule == "plateau"),
         MetricsLog(run, progress),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
         *[back] * averages,
-        Checkpoint(run, progress),
+        Checkpoint(run, progress, training.checkpoint_every, noted),
     ]
 
 

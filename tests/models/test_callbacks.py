@@ -93,11 +93,11 @@ def test_metrics_after_the_checkpoint_are_taken_back(tmp_path):
 def test_figures_are_of_training_alone(monkeypatch):
     clock = iter([100.0, 101.0, 104.0, 110.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    callback, optimizer = Figures(), SGD(0.5)
+    # Of this epoch, a second is over already.
+    callback, optimizer = Figures(Progress(step=3, seconds=1.0), 4), SGD(0.5)
     optimizer.build([keras.Variable([0.0, 0.0])])
     optimizer.apply([keras.ops.convert_to_tensor([3.0, 4.0])])
     with_model(callback, types.SimpleNamespace(optimizer=optimizer))
-    callback.set_params({"epochs": 4})
     logs = {"loss": 0.0, "val_loss": np.log(3.0), "source_tokens": 160.0, "target_tokens": 40.0}
     logs |= {"val_source_tokens": 50.0, "val_target_tokens": 7.0}
     callback.on_epoch_begin(0)
@@ -109,13 +109,13 @@ def test_figures_are_of_training_alone(monkeypatch):
         "val_loss": np.log(3.0),
         "perplexity": 1.0,
         "val_perplexity": pytest.approx(3.0),
-        "source_tokens_per_second": 40.0,
-        "target_tokens_per_second": 10.0,
-        "tokens_per_second": 50.0,
+        "source_tokens_per_second": 32.0,
+        "target_tokens_per_second": 8.0,
+        "tokens_per_second": 40.0,
         "learning_rate": 0.5,
         "gradient_norm": 5.0,
-        "seconds": 10.0,
-        "seconds_left": 20.0,
+        "seconds": 11.0,
+        "seconds_left": 22.0,
     }
 
 

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,14 @@ import pytest
 import sacrebleu
 import tensorflow as tf
 
-from models.callbacks import Checkpoint
+from models.callbacks import Checkpoint, FiniteLoss
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
 from models.run import RunConfig, load_model, load_shortlist
 from models.search import search
 from models.seq2seq import Seq2Seq
 from models.training import build_model, train
 from pipeline import records
-from pipeline.dataset import batches
+from pipeline.dataset import batches, count_batches
 from pipeline.errors import UserError
 from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest, Shard, Split, Subwords
 from pipeline.tokenizer import Tokenizer, train_subwords
@@ -370,37 +369,102 @@ def test_another_seed_gives_other_figures(whole_run, data, tmp_path):
     assert figures(tmp_path / "run")[0]["loss"] != figures(whole_run)[0]["loss"]
 
 
-KILLED = """
-import pickle, sys
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "batch"), [(signal.SIGTERM, 2), (signal.SIGINT, 5)], ids=["within", "at its end"])
+def test_a_signal_leaves_a_checkpoint_that_goes_on_to_the_same(
+    whole_run, data, tmp_path, monkeypatch, capfd, number, batch
+):
+    """In the second epoch, after some of its five batches."""
+    steps, run, before = 5, tmp_path / "run", signal.getsignal(number)
+    assert count_batches(data, TRAIN, **dataclasses.asdict(TINY.batching)) == steps
+    check, seen = FiniteLoss.on_train_batch_end, []
+
+    def check_and_signal(self, number_of_batch, logs=None):
+        check(self, number_of_batch, logs)
+        seen.append(number_of_batch)
+        if len(seen) == steps + batch:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(FiniteLoss, "on_train_batch_end", check_and_signal)
+    with pytest.raises(SystemExit) as ended:
+        train(TINY, data, str(run))
+    assert ended.value.code == 128 + number and signal.getsignal(number) is before
+    after = "1 and 2 batches" if batch < steps else "2"
+    assert f"ended by {number.name} after epoch {after}; --resume goes on" in capfd.readouterr().err
+    monkeypatch.undo()
+    train(TINY, data, str(run), resume=True)
+    assert figures(run) == figures(whole_run)
+    with np.load(run / "checkpoint.npz") as found, np.load(whole_run / "checkpoint.npz") as expected:
+        for name in sorted(set(expected.files) - {"progress"}):
+            np.testing.assert_array_equal(found[name], expected[name], name)
+
+
+@pytest.mark.slow
+def test_a_run_that_dies_within_an_epoch_goes_on_from_its_last_batches(whole_run, data, tmp_path, monkeypatch):
+    recipe, run, write, written = changed("training", checkpoint_every=2), tmp_path / "run", Checkpoint._write, []
+
+    def write_and_die(self):
+        write(self)
+        written.append((self.progress.epoch, self.progress.step))
+        if written[-1] == (1, 4):
+            raise Killed
+
+    monkeypatch.setattr(Checkpoint, "_write", write_and_die)
+    with pytest.raises(Killed):
+        train(recipe, data, str(run))
+    # The last batches of an epoch are not followed by two checkpoints.
+    assert written == [(0, 2), (0, 4), (1, 0), (1, 2), (1, 4)]
+    monkeypatch.undo()
+    train(recipe, data, str(run), resume=True)
+    assert figures(run) == figures(whole_run)
+
+
+KILLED_WRITING = """
+import os, pickle, signal, sys
+import numpy as np
 from models.training import train
+
+write, written = np.savez, []
+
+def write_half(file, **arrays):
+    written.append(file)
+    if len(written) == int(sys.argv[1]):
+        file.write(b"half of it")
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(file, **arrays)
+
+np.savez = write_half
 train(*pickle.loads(sys.stdin.buffer.read()))
 """
 
 
 @pytest.mark.slow
 def test_killed_and_resumed_is_uninterrupted(data, tmp_path):
-    """With attention and an LSTM; each training in a process of its own."""
+    """With attention and an LSTM; each training in a process of its own, one killed as it writes a checkpoint."""
     import pickle
 
     recipe = changed("model", cell="lstm", encoder="bidirectional", attention="additive", attention_units=8)
+    recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, epochs=3, checkpoint_every=2))
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
-    def start(run, resume):
+    def start(run, resume, killed_at=0):
         process = subprocess.Popen(
-            [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
+            [sys.executable, "-c", KILLED_WRITING, str(killed_at)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env=environment,
         )
         process.stdin.write(pickle.dumps((recipe, data, str(tmp_path / run), resume)))
         process.stdin.close()
         return process
 
-    whole, killed = start("whole", False), start("killed", False)
-    try:
-        while not (tmp_path / "killed" / "checkpoint.npz").exists():
-            assert killed.poll() is None
-            time.sleep(0.002)
-    finally:
-        killed.send_signal(signal.SIGKILL)
+    # After the shortlist, two and four of the five batches, at the epoch's end, and after two more the last that is whole.
+    whole, killed = start("whole", False), start("killed", False, killed_at=6)
     assert killed.wait() == -signal.SIGKILL
+    with np.load(tmp_path / "killed" / "checkpoint.npz") as arrays:
+        progress = json.loads(str(arrays["progress"]))
+        assert (progress["epoch"], progress["step"]) == (1, 2)
     assert start("killed", True).wait() == 0
     assert whole.wait() == 0
     assert figures(tmp_path / "killed") == figures(tmp_path / "whole")
