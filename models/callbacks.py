@@ -99,6 +99,31 @@ class FiniteLoss(keras.callbacks.Callback):
         )
 
 
+class AllBatches(keras.callbacks.Callback):
+    """Refuses an epoch that has had fewer batches than the data set holds; Keras only warns.
+
+    Args:
+        progress: Where the training stands.
+        steps: Batches of an epoch.
+    """
+
+    def __init__(self, progress: Progress, steps: int):
+        super().__init__()
+        self.progress, self.steps = progress, steps
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Counts, before anything is written.
+
+        Raises:
+            UserError: There were fewer.
+        """
+        if self.progress.step != self.steps:
+            raise UserError(
+                f"--data: expected {self.steps} batches in epoch {epoch + 1}, received {self.progress.step}; a shard"
+                " has become shorter: bring it back, and --resume goes on"
+            )
+
+
 class Figures(keras.callbacks.Callback):
     """Adds to an epoch's logs what people ask of it.
 

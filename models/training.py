@@ -1,9 +1,10 @@
 """The training of a recipe on a data set."""
 
+import contextlib
 import dataclasses
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tqdm import tqdm
 from models import signals
 from models.callbacks import (
     CHECKPOINT_FILE,
+    AllBatches,
     AverageWeights,
     BestModel,
     Checkpoint,
@@ -93,7 +95,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
         print(f"{run}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
         return
     score = _scorer(searcher, validation, run)
-    with signals.noted() as noted:
+    with signals.noted() as noted, _bad_luck_told(data, run):
         while not _is_over(recipe.training, progress):
             # What is left of an epoch is an epoch of its own for Keras.
             first, done = progress.epoch, progress.step
@@ -106,7 +108,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
                 epochs=last,
                 steps_per_epoch=steps - done,
                 validation_data=validation,
-                callbacks=_callbacks(recipe.training, run, progress, score, noted),
+                callbacks=_callbacks(recipe.training, run, progress, steps, score, noted),
                 shuffle=False,
                 verbose=1 if sys.stdout.isatty() else 2,
             )
@@ -204,13 +206,45 @@ def _validation(data: str, batching: BatchingConfig) -> tf.data.Dataset:
     return batches(data, VALID, **unlimited).apply(tf.data.experimental.assert_cardinality(count)).cache()
 
 
+@contextlib.contextmanager
+def _bad_luck_told(data: str, run: Path) -> Iterator[None]:
+    """Tells in a line what a training could not foresee.
+
+    Raises:
+        UserError: A shard has gone or is damaged, or a batch does not fit the memory.
+    """
+    try:
+        yield
+    except (tf.errors.NotFoundError, tf.errors.DataLossError) as error:
+        raise UserError(
+            f"--data: expected the shards of {data} to stay as they were, received {_first_line(error)}; bring them"
+            f" back, and --resume goes on from {run / CHECKPOINT_FILE}"
+        ) from error
+    except tf.errors.ResourceExhaustedError as error:
+        raise UserError(
+            f"batching.size: expected batches that fit the memory, received {_first_line(error)}; lower it, or"
+            " --batching.max_source_length and --batching.max_target_length, and train into another --output"
+        ) from error
+
+
+def _first_line(error: tf.errors.OpError) -> str:
+    # An operation's own words, without Keras's trace of the graph.
+    lines = [line.strip() for line in str(error.message).splitlines()]
+    return next((line for line in lines if line and not line.startswith(("Graph", "Detected"))), type(error).__name__)
+
+
 def _is_over(training: TrainingConfig, progress: Progress) -> bool:
     gave_up = bool(training.patience) and progress.epoch - progress.best_epoch >= training.patience
     return gave_up or progress.epoch >= training.epochs
 
 
 def _callbacks(
-    training: TrainingConfig, run: Path, progress: Progress, score: Callable[[], float], noted: Sequence[int]
+    training: TrainingConfig,
+    run: Path,
+    progress: Progress,
+    steps: int,
+    score: Callable[[], float],
+    noted: Sequence[int],
 ) -> list[keras.callbacks.Callback]:
     """The callbacks, each after those whose figures it uses; the checkpoint comes last, when all else is written."""
     average = AverageWeights()
@@ -218,6 +252,7 @@ def _callbacks(
     averages = bool(training.average_momentum)
     return [
         *[average] * averages,
+        AllBatches(progress, steps),
         FiniteLoss(run, progress),
         ValidationBleu(score),
         Figures(progress, training.epochs),

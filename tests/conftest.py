@@ -4,7 +4,9 @@ import pytest
 # Before the plugin reads the marks.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keeps the tests of a file in one process, and all of `serving`, which share the models that they train."""
+    """Keeps the tests of a file in one process, and all of `serving`, which share models: what trains these is slow."""
     for item in items:
-        group = "serving" if item.path.parent.name == "serving" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        of_serving = item.path.parent.name == "serving"
+        item.add_marker(pytest.mark.xdist_group("serving" if of_serving else str(item.path)))
+        if of_serving and {"run", "plain_run"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)

@@ -54,7 +54,9 @@ def test_made_from_its_config(make_model, settings):
     assert twin.config == model.config
 
 
-@pytest.mark.parametrize("kind", ["every-step", "attention", "input feeding"])
+@pytest.mark.parametrize(
+    "kind", ["attention", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("every-step", "input feeding"))]
+)
 def test_fit_learns_to_copy(make_model, make_batch, kind):
     model = make_model(
         **KINDS[kind] | {"encoder_units": 32, "decoder_units": 32, "embedding_size": 16, "readout_units": 16}

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 import os
 import random
@@ -18,7 +19,7 @@ from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, T
 from models.run import RunConfig, load_model, load_shortlist
 from models.search import search
 from models.seq2seq import Seq2Seq
-from models.training import build_model, train
+from models.training import _bad_luck_told, build_model, train
 from pipeline import records
 from pipeline.dataset import batches, count_batches
 from pipeline.errors import UserError
@@ -419,6 +420,68 @@ def test_a_run_that_dies_within_an_epoch_goes_on_from_its_last_batches(whole_run
     assert figures(run) == figures(whole_run)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (Path.unlink, "the shards of .*data to stay as they were, received "),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "the shards of .*data to stay as they were, received "),
+        (lambda path: path.write_bytes(b""), r"5 batches in epoch 2, received \d; a shard has become shorter"),
+    ],
+    ids=["gone", "cut", "empty"],
+)
+def test_a_shard_that_is_lost_within_a_run_is_told_and_the_checkpoint_stays(data, tmp_path, monkeypatch, damage, told):
+    own, run, write = shutil.copytree(data, tmp_path / "data"), tmp_path / "run", Checkpoint.on_epoch_end
+    # Pools of few pairs, so that the second epoch is not read ahead.
+    recipe = changed("batching", shuffle_buffer=16)
+    shard = own / Manifest.read_from(own).splits[TRAIN].shards[0].file
+    kept = shard.read_bytes()
+
+    def write_and_lose(self, epoch, logs=None):
+        write(self, epoch, logs)
+        if not epoch:
+            damage(shard)
+
+    monkeypatch.setattr(Checkpoint, "on_epoch_end", write_and_lose)
+    with pytest.raises(UserError, match=rf"^--data: expected {told}"):
+        train(recipe, str(own), str(run))
+    monkeypatch.undo()
+    shard.write_bytes(kept)
+    train(recipe, str(own), str(run), resume=True)
+    assert [row["epoch"] for row in metrics(run)] == [1, 2, 3]
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_the_checkpoint_before(data, tmp_path, monkeypatch):
+    write, written, run = np.savez, [], tmp_path / "run"
+
+    def write_on_a_small_disk(file, **arrays):
+        written.append(file)
+        if len(written) == 3:
+            file.write(b"half of it")
+            raise OSError(errno.ENOSPC, "No space left on device", str(run))
+        write(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", write_on_a_small_disk)
+    with pytest.raises(OSError, match="No space left on device"):
+        train(TINY, data, str(run))
+    with np.load(run / "checkpoint.npz") as arrays:
+        assert json.loads(str(arrays["progress"]))["epoch"] == 1
+    assert not list(run.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [(tf.errors.ResourceExhaustedError, "batching.size"), (tf.errors.NotFoundError, "--data")],
+    ids=str,
+)
+def test_what_tensorflow_tells_becomes_one_line(error, named):
+    expected = rf"^{named}: expected .*, received the first line; "
+    with pytest.raises(UserError, match=expected) as told, _bad_luck_told("DATA", Path("RUN")):
+        raise error(None, None, "Graph execution error:\n\nDetected at node x\nthe first line\nmore")
+    assert "\n" not in str(told.value)
+
+
 KILLED_WRITING = """
 import os, pickle, signal, sys
 import numpy as np
@@ -459,7 +522,7 @@ def test_killed_and_resumed_is_uninterrupted(data, tmp_path):
         process.stdin.close()
         return process
 
-    # After the shortlist, two and four of the five batches, at the epoch's end, and after two more the last that is whole.
+    # It has written the shortlist; after two and four of the five batches, at the epoch's end, and after two more.
     whole, killed = start("whole", False), start("killed", False, killed_at=6)
     assert killed.wait() == -signal.SIGKILL
     with np.load(tmp_path / "killed" / "checkpoint.npz") as arrays:

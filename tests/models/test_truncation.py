@@ -81,6 +81,7 @@ def test_a_short_reach_keeps_the_loss_and_changes_the_gradient(make_model, make_
     assert differences[-1] < 1e-6
 
 
+@pytest.mark.slow
 def test_it_learns_in_fit_and_is_saved(make_model, make_batch, tmp_path):
     model = make_model(truncation={"every": 2, "reach": 3}, dropout=0.1)
     model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
