@@ -426,7 +426,7 @@ def test_a_run_that_dies_within_an_epoch_goes_on_from_its_last_batches(whole_run
     [
         (Path.unlink, "the shards of .*data to stay as they were, received "),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "the shards of .*data to stay as they were, received "),
-        (lambda path: path.write_bytes(b""), r"5 batches in epoch 2, received \d; a shard has become shorter"),
+        (lambda path: path.write_bytes(b""), "5 batches in epoch [23], received [0-4]; a shard has become shorter"),
     ],
     ids=["gone", "cut", "empty"],
 )
