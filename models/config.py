@@ -67,6 +67,8 @@ class TrainingConfig:
             is drawn (Ranzato 2016; Wu 2016, section 5.2); 0 learns the likelihood alone.
         refinement_likelihood: What the loss of the likelihood is multiplied with in such a phase, alpha.
         start_from: Folder of a run of the same model and subwords, with whose best weights this one starts.
+        source_vectors: File of word vectors, as word2vec and GloVe write them, with which the source embedding starts.
+        target_vectors: The same for the target embedding.
         seed: Decides initial weights, dropout and the order of pairs.
         best_by: Which validation figure decides the weights that are kept, `bleu` or `loss`.
         checkpoint_every: Batches of an epoch from one checkpoint to the next; 0 writes one at its end alone.
@@ -96,6 +98,8 @@ class TrainingConfig:
     refinement_samples: int = 0
     refinement_likelihood: float = 0.017
     start_from: str = ""
+    source_vectors: str = ""
+    target_vectors: str = ""
     seed: int = 1
     best_by: Literal["bleu", "loss"] = "bleu"
     checkpoint_every: int = 0
@@ -148,6 +152,9 @@ class TrainingConfig:
         samples = self.refinement_samples
         require(samples != 1, "training.refinement_samples", "0, or at least 2 to compare", samples)
         whole = not (samples and self.truncation_every)
+        for name in ("source_vectors", "target_vectors"):
+            anew = not (self.start_from and getattr(self, name))
+            require(anew, f"training.{name}", "none beside training.start_from", getattr(self, name))
         require(whole, "training.refinement_samples", "0 for a truncated gradient", samples)
 
 
@@ -213,6 +220,10 @@ class Recipe:
         runs = self.model.cell != "batch-norm-lstm" or not (by_step or training.refinement_samples)
         expected = "another beside training.truncation_every, training.own_tokens and training.refinement_samples"
         require(runs, "model.cell", expected, self.model.cell)
+        # There is one table, which has the source's vectors then.
+        one = not (self.model.tie_embeddings == "three-way" and training.target_vectors)
+        expected = "training.source_vectors for model.tie_embeddings: three-way"
+        require(one, "training.target_vectors", expected, training.target_vectors)
         # A kernel is put together anew for each window, and again for its gradient.
         drop = self.model.weight_drop
         require(not (drop and training.truncation_every), "model.weight_drop", "0 for a truncated gradient", drop)

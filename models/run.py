@@ -146,5 +146,8 @@ def start_from(run: str, model: "Seq2Seq", config: RunConfig) -> None:
                 f"training.start_from: expected a run of the same {name}, received {run!r}, which has others; train"
                 " with its recipe and its data set, or start from nothing"
             )
-    for weight, value in zip(model.trainable_variables, load_model(run).trainable_variables, strict=True):
-        weight.assign(value)
+    start = load_model(run)
+    # Of the sides alone: where scheduled sampling stands is no weight to start from.
+    for mine, its in ((model.encoder, start.encoder), (model.decoder, start.decoder)):
+        for weight, value in zip(mine.weights, its.weights, strict=True):
+            weight.assign(value)

@@ -42,6 +42,7 @@ from models.run import (
 from models.search import search
 from models.seq2seq import Seq2Seq
 from models.shortlist import learn
+from models.word_vectors import put_vectors
 from pipeline.dataset import batches, count_batches, pairs
 from pipeline.errors import UserError
 from pipeline.files import write_beside
@@ -76,8 +77,8 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
     all_steps, config = steps * recipe.training.epochs, _run_config(recipe, manifest)
     keras.utils.set_random_seed(recipe.training.seed)
     model = build_model(recipe, manifest, all_steps)
-    if recipe.training.start_from and not (resume and (run / CHECKPOINT_FILE).exists()):
-        start_from(recipe.training.start_from, model, config)
+    if not (resume and (run / CHECKPOINT_FILE).exists()):
+        _put_first_weights(recipe.training, model, config, tokenizers)
     # Only now, as nothing that the user gave has been refused.
     _claim(run, resume, overwrite, config)
     for tokenizer, name in zip(tokenizers, (SOURCE_SUBWORDS, TARGET_SUBWORDS), strict=True):
@@ -141,6 +142,18 @@ def build_model(recipe: Recipe, manifest: Manifest, steps: int) -> Seq2Seq:
     )
     model.build()
     return model
+
+
+def _put_first_weights(
+    training: TrainingConfig, model: Seq2Seq, config: RunConfig, tokenizers: Sequence[Tokenizer]
+) -> None:
+    """Puts what has been learned elsewhere in the place of the first weights, where the settings say so."""
+    if training.start_from:
+        start_from(training.start_from, model, config)
+    for name, side, tokenizer in zip(("source", "target"), (model.encoder, model.decoder), tokenizers, strict=True):
+        if path := getattr(training, f"{name}_vectors"):
+            pieces = tokenizer.spell(range(tokenizer.vocab_size))
+            put_vectors(f"training.{name}_vectors", path, side.embedding, pieces)
 
 
 def _compiles() -> bool:

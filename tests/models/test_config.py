@@ -67,6 +67,7 @@ MISTAKES = [
     # The default clips the norm.
     ("training.clip_value", 0.5),
     ("training.accumulation", 0),
+    ("training.checkpoint_every", -1),
     ("training.truncation_every", -1),
     # Not as far as the default of no truncation would have it.
     ("training.truncation_reach", 4),
@@ -117,6 +118,8 @@ def test_a_mistake_is_named(setting, value):
     [
         ("truncation_reach", {"truncation_every": 4, "truncation_reach": 3}),
         ("refinement_samples", {"truncation_every": 4, "truncation_reach": 4, "refinement_samples": 2}),
+        ("source_vectors", {"start_from": "RUN", "source_vectors": "FILE"}),
+        ("target_vectors", {"start_from": "RUN", "target_vectors": "FILE"}),
         ("warmup_steps", {"schedule": "inverse-sqrt"}),
         ("warmup_steps", {"schedule": "plateau", "plateau_epochs": 1, "warmup_steps": 10}),
         ("halve_every", {"schedule": "halving"}),
@@ -142,6 +145,12 @@ def test_a_model_that_cannot_be_trained_in_a_way_is_named(setting, model, traini
     sections = ModelConfig(**model), TrainingConfig(**training)
     with pytest.raises(UserError, match=rf"^model\.{setting}: expected 0 "):
         Recipe(model=sections[0], training=sections[1])
+
+
+def test_one_table_starts_from_one_file():
+    model, training = ModelConfig(tie_embeddings="three-way"), TrainingConfig(target_vectors="FILE")
+    with pytest.raises(UserError, match=r"^training\.target_vectors: expected training\.source_vectors for "):
+        Recipe(model=model, training=training)
 
 
 @pytest.mark.parametrize("settings", [{"readout": "linear"}, {"readout_units": 255}], ids=str)
@@ -203,7 +212,7 @@ def test_what_is_just_allowed():
 def test_every_setting_but_the_free_ones_is_checked():
     settings = {f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in dataclasses.fields(kind)}
     free = {"model.forget_bias", "model.readout_reads_input", "model.input_feeding", "model.variational_dropout"}
-    free |= {"training.start_from"}
+    free |= {"training.start_from", "training.source_vectors", "training.target_vectors"}
     assert settings - {setting for setting, _ in MISTAKES} == free
 
 

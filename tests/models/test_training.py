@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -363,6 +364,20 @@ def test_a_start_from_other_subwords_is_refused(whole_run, data, tmp_path):
     dataclasses.replace(RunConfig.read_from(other), source_fingerprint="0" * 64).write(other)
     with pytest.raises(UserError, match=r"^training\.start_from: expected a run of the same source subwords"):
         train(changed("training", start_from=str(other)), data, str(tmp_path / "run"))
+
+
+def test_embeddings_start_from_files_of_vectors(data, tmp_path, capsys):
+    vectors = {"source": "one 1 2 3 4 5\nthree -1 0 0 0 2\n", "target": "eins 1 0 -1 0 1\n"}
+    for side, text in vectors.items():
+        (tmp_path / side).write_text(text)
+    settings = {f"{side}_vectors": str(tmp_path / side) for side in vectors}
+    train(changed("training", epochs=1, learning_rate=1e-9, **settings), data, str(tmp_path / "run"))
+    printed = capsys.readouterr().err
+    assert re.search(r"source: vectors of [12] of \d+ pieces", printed) and "target: vectors of 1 of" in printed
+    model, subwords = load_model(tmp_path / "run"), Tokenizer.read(tmp_path / "run" / "target.spm")
+    row = subwords.spell(range(subwords.vocab_size)).index("\u2581eins")
+    vector = np.array([1, 0, -1, 0, 1], "float32")
+    np.testing.assert_allclose(model.decoder.embedding.table[row], vector * 5**-0.5 / vector.std(), atol=1e-4)
 
 
 def test_another_seed_gives_other_figures(whole_run, data, tmp_path):
