@@ -15,19 +15,16 @@ from tqdm import tqdm
 
 from models import signals
 from models.callbacks import (
-    CHECKPOINT_FILE,
     AllBatches,
     AverageWeights,
     BestModel,
-    Checkpoint,
     Figures,
     FiniteLoss,
     HalveOnPlateau,
     MetricsLog,
-    Progress,
     ValidationBleu,
-    restore,
 )
+from models.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress, restore
 from models.config import BatchingConfig, DecodingConfig, Recipe, TrainingConfig
 from models.optimizers import build_optimizer
 from models.run import (
@@ -71,8 +68,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
     tokenizers = [
         Tokenizer.read(Path(data) / side.file, side.fingerprint) for side in (manifest.source, manifest.target)
     ]
-    batching = dataclasses.asdict(recipe.batching)
-    steps = count_batches(data, TRAIN, **batching)
+    steps = count_batches(data, TRAIN, **dataclasses.asdict(recipe.batching))
     validation = _validation(data, recipe.batching)
     all_steps, config = steps * recipe.training.epochs, _run_config(recipe, manifest)
     keras.utils.set_random_seed(recipe.training.seed)
@@ -98,25 +94,37 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
     score = _scorer(searcher, validation, run)
     with signals.noted() as noted, _bad_luck_told(data, run):
         while not _is_over(recipe.training, progress):
-            # What is left of an epoch is an epoch of its own for Keras.
-            first, done = progress.epoch, progress.step
-            last = first + 1 if done else recipe.training.epochs
-            model.fit(
-                batches(
-                    data, TRAIN, **batching, seed=recipe.training.seed, first_epoch=first, epochs=last - first
-                ).skip(done),
-                initial_epoch=first,
-                epochs=last,
-                steps_per_epoch=steps - done,
-                validation_data=validation,
-                callbacks=_callbacks(recipe.training, run, progress, steps, score, noted),
-                shuffle=False,
-                verbose=1 if sys.stdout.isatty() else 2,
-            )
+            callbacks = _callbacks(recipe.training, run, progress, steps, score, noted)
+            _fit(model, recipe, data, steps, progress, validation, callbacks)
             # Keras leaves the moving average in the place of the weights.
             progress = restore(run, model)
     print(
         f"{run}: best epoch {progress.best_epoch}, {recipe.training.best_by} {abs(progress.best):.4g}", file=sys.stderr
+    )
+
+
+def _fit(
+    model: Seq2Seq,
+    recipe: Recipe,
+    data: str,
+    steps: int,
+    progress: Progress,
+    validation: tf.data.Dataset,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    """Trains what is left: the rest of an epoch, which for Keras is an epoch of its own, or all epochs to come."""
+    first, done = progress.epoch, progress.step
+    end, seed = first + 1 if done else recipe.training.epochs, recipe.training.seed
+    batching = dataclasses.asdict(recipe.batching)
+    model.fit(
+        batches(data, TRAIN, **batching, seed=seed, first_epoch=first, epochs=end - first).skip(done),
+        initial_epoch=first,
+        epochs=end,
+        steps_per_epoch=steps - done,
+        validation_data=validation,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 2,
     )
 
 

@@ -21,6 +21,7 @@ OPTIONS = [
     *({"cell": cell} for cell in ("simple", "relu", "gru", "gru-reset-before", "lstm-without-forget-gate", "scrn")),
     *({"cell": cell, "attention": "none"} for cell in ("layer-norm-lstm", "layer-norm-gru")),
     {"cell": "layer-norm-lstm", "attention": "general", "readout": "tanh"},
+    {"cell": "batch-norm-lstm", "decoder_layers": 2},
     {"cell": "unitary", "encoder_units": 8, "decoder_units": 4},
     {"cell": "relu", "recurrent_initializer": "identity", "source_order": "backwards"},
     {"recurrent_initializer": "glorot", "encoder": "unidirectional"},

@@ -126,9 +126,7 @@ def test_dropout_drops_before_every_layer_in_training_alone(layers, monkeypatch)
     encoder = make_encoder(layers=layers, dropout=0.5)
     np.testing.assert_array_equal(encoder(IDS).values, encoder(IDS).values)
     seen, run = [], encoder._run
-    monkeypatch.setattr(
-        encoder, "_run", lambda layer, inputs, training: seen.append(inputs) or run(layer, inputs, training)
-    )
+    monkeypatch.setattr(encoder, "_run", lambda layer, inputs, *rest: seen.append(inputs) or run(layer, inputs, *rest))
     for training, share in ((True, 0.5), (False, 0)):
         seen.clear()
         values = encoder(np.full((40, 20), 4, "int32"), training=training).values

@@ -15,7 +15,8 @@ import pytest
 import sacrebleu
 import tensorflow as tf
 
-from models.callbacks import Checkpoint, FiniteLoss
+from models.callbacks import FiniteLoss
+from models.checkpoint import Checkpoint
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
 from models.run import RunConfig, load_model, load_shortlist
 from models.search import search
