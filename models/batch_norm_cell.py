@@ -3,13 +3,11 @@
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from models.cell import Cell, State
+from models.cell import Cell, State, lstm_bias
 from models.loops import take
-
-EPSILON = 1e-5
+from models.weighted_cells import NORM_EPSILON
 
 
 class BatchNormLSTMCell(Cell):
@@ -33,14 +31,11 @@ class BatchNormLSTMCell(Cell):
 
     def build(self, units: int, forget_bias: float = 0.0) -> None:
         """See `Cell`."""
-        bias = np.repeat([0.0, forget_bias, 0.0, 0.0], units)
         # Small, as a larger one saturates tanh and lets gradients vanish (Cooijmans 2016, section 4).
         gain = keras.initializers.Constant(self.first_gain)
         self.input_gain = self.add_weight(name="input_gain", shape=(4 * units,), initializer=gain)
         self.recurrent_gain = self.add_weight(name="recurrent_gain", shape=(4 * units,), initializer=gain)
-        self.bias = self.add_weight(
-            name="bias", shape=(4 * units,), initializer=lambda shape, dtype: ops.cast(bias, dtype)
-        )
+        self.bias = self.add_bias(lstm_bias(units, forget_bias))
         self.cell_gain = self.add_weight(name="cell_gain", shape=(units,), initializer=gain)
         self.cell_bias = self.add_weight(name="cell_bias", shape=(units,), initializer="zeros")
         # Sums, so that a step that few sentences reach counts by how many they are.
@@ -100,7 +95,7 @@ class BatchNormLSTMCell(Cell):
 
 def _normed(x: Any, moments: tuple[Any, Any]) -> Any:
     mean, variance = moments
-    return (x - mean) * ops.rsqrt(variance + EPSILON)
+    return (x - mean) * ops.rsqrt(variance + NORM_EPSILON)
 
 
 def _real(memo: Any) -> Any:

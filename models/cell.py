@@ -4,8 +4,14 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 State = tuple[Any, ...]
+
+
+def lstm_bias(units: int, forget_bias: float) -> np.ndarray:
+    """The first bias of the gates i, f, o and g, `(4 * units,)`."""
+    return np.repeat([0.0, forget_bias, 0.0, 0.0], units)
 
 
 class Cell(keras.layers.Layer):
@@ -40,6 +46,12 @@ class Cell(keras.layers.Layer):
     def initial_bias(self, units: int, forget_bias: float) -> Any:
         """The bias of `projected` to start from, `(gates * units,)`; `forget_bias` is that of a forget gate."""
         return np.zeros(self.gates * units)
+
+    def add_bias(self, values: Any) -> Any:
+        """Makes a bias of the cell's own that starts from `values (width,)`."""
+        return self.add_weight(
+            name="bias", shape=values.shape, initializer=lambda shape, dtype: ops.cast(values, dtype)
+        )
 
     def first_memo(self, h: Any) -> tuple[Any, ...]:
         """What stands after the parts of the state before the first step, whose h is given."""

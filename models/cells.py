@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from models.batch_norm_cell import BatchNormLSTMCell
-from models.cell import Cell, State
+from models.cell import Cell, State, lstm_bias
 from models.unitary import UnitaryCell
 from models.weighted_cells import LayerNormGRUCell, LayerNormLSTMCell, ResetBeforeGRUCell, SCRNCell
 
@@ -58,7 +57,7 @@ class LSTMCell(Cell):
 
     def initial_bias(self, units: int, forget_bias: float) -> Any:
         """See `Cell`."""
-        return np.repeat([0.0, forget_bias, 0.0, 0.0], units)
+        return lstm_bias(units, forget_bias)
 
     def step(self, projected: Any, recurrent: Any, state: State) -> tuple[State, tuple[Any, ...]]:
         """See `Cell`."""

@@ -124,15 +124,16 @@ class TrainingConfig:
             require(getattr(self, name) >= 0, f"training.{name}", "at least 0", getattr(self, name))
         self._check_steps()
         self._check_losses()
+        for name in ("source_vectors", "target_vectors"):
+            anew = not (self.start_from and getattr(self, name))
+            require(anew, f"training.{name}", "none beside training.start_from", getattr(self, name))
 
     def _check_steps(self) -> None:
         """The settings that only some optimizers and schedules read."""
         require(not self.momentum or self.optimizer == "sgd", "training.momentum", "0 but for sgd", self.momentum)
         one = not (self.clip_norm and self.clip_value)
         require(one, "training.clip_value", "0 beside training.clip_norm, or that 0", self.clip_value)
-        warms = self.schedule not in ("plateau", "inverse-sqrt") or bool(self.warmup_steps) == (
-            self.schedule == "inverse-sqrt"
-        )
+        warms = {"plateau": not self.warmup_steps, "inverse-sqrt": self.warmup_steps > 0}.get(self.schedule, True)
         expected = "0 for training.schedule: plateau, and above it for inverse-sqrt"
         require(warms, "training.warmup_steps", expected, self.warmup_steps)
         for name, schedule in (("halve_every", "halving"), ("plateau_epochs", "plateau")):
@@ -152,9 +153,6 @@ class TrainingConfig:
         samples = self.refinement_samples
         require(samples != 1, "training.refinement_samples", "0, or at least 2 to compare", samples)
         whole = not (samples and self.truncation_every)
-        for name in ("source_vectors", "target_vectors"):
-            anew = not (self.start_from and getattr(self, name))
-            require(anew, f"training.{name}", "none beside training.start_from", getattr(self, name))
         require(whole, "training.refinement_samples", "0 for a truncated gradient", samples)
 
 

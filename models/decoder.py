@@ -44,7 +44,6 @@ class Decoder(Side):
             )
             for depth in range(config.decoder_layers)
         ]
-        self.steps_together = config.input_feeding or not is_inside
         self.bridge = Bridge(config.bridge, config.decoder_layers, config.decoder_units, name="bridge")
         self.readout = Readout(config.readout, config.readout_units, name="readout")
         self._never_chosen = np.zeros(embedding.vocab_size, "float32")
@@ -105,7 +104,7 @@ class Decoder(Side):
         Returns:
             What the output layer reads, `(batch, tgt_len, width)`.
         """
-        if self.steps_together or own is not None:
+        if self.config.steps_together or own is not None:
             steps = self.steps(ops.transpose(decoder_input_ids)[:, :, None], training, own)
             _, hidden = self.run_together(source, self.first_carry(state, steps), steps, training)
         else:

@@ -128,6 +128,11 @@ class ModelConfig:
         self._check_parts()
         self._check_by_layer()
 
+    @property
+    def steps_together(self) -> bool:
+        """Whether all layers of the decoder take each step together; else they run over all steps one by one."""
+        return self.input_feeding or self.attention_place == "above"
+
     def without_drops(self) -> "ModelConfig":
         """These settings, without those of regularization."""
         return dataclasses.replace(
@@ -192,7 +197,7 @@ class ModelConfig:
 
     def _check_by_layer(self) -> None:
         """What needs every layer of the decoder to run over all steps by itself."""
-        by_layer = self.attention_place == "inside" and not self.input_feeding
+        by_layer = not self.steps_together
         # It gathers what the batch's sentences have in common after the steps of a layer.
         runs = by_layer or self.cell != "batch-norm-lstm"
         require(runs, "model.cell", "another with attention above or model.input_feeding", self.cell)

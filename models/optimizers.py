@@ -142,10 +142,9 @@ def build_optimizer(training: TrainingConfig, steps: int) -> keras.optimizers.Op
         "weight_decay": training.weight_decay or None,
     }
     if training.schedule != "plateau":
-        halving = {"halve_after": training.halve_after, "halve_every": training.halve_every}
-        halving = halving if training.schedule == "halving" else {}
+        halving = training.halve_after, training.halve_every
         common["learning_rate"] = StepSize(
-            training.learning_rate, training.warmup_steps, training.schedule, steps, **halving
+            training.learning_rate, training.warmup_steps, training.schedule, steps, *halving
         )
     if training.average_momentum:
         common |= {"use_ema": True, "ema_momentum": training.average_momentum}

@@ -87,11 +87,11 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
         learned.write(run / SHORTLIST_FILE)
 
     model.compile(optimizer=build_optimizer(recipe.training, all_steps), jit_compile=_compiles())
-    progress, searcher = restore(run, model), Searcher(model, run, recipe.decoding)
+    progress = restore(run, model)
     if _is_over(recipe.training, progress):
         print(f"{run}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
         return
-    score = _scorer(searcher, validation, run)
+    score = _scorer(Searcher(model, run, recipe.decoding), validation, run)
     with signals.noted() as noted, _bad_luck_told(data, run):
         while not _is_over(recipe.training, progress):
             callbacks = _callbacks(recipe.training, run, progress, steps, score, noted)

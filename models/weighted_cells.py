@@ -3,10 +3,9 @@
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from models.cell import Cell, State
+from models.cell import Cell, State, lstm_bias
 from models.loops import linear
 
 NORM_EPSILON = 1e-5
@@ -85,12 +84,9 @@ class LayerNormLSTMCell(Cell):
 
     def build(self, units: int, forget_bias: float = 0.0) -> None:
         """See `Cell`."""
-        bias = np.repeat([0.0, forget_bias, 0.0, 0.0], units)
         self.input_gain = self.add_weight(name="input_gain", shape=(4 * units,), initializer="ones")
         self.recurrent_gain = self.add_weight(name="recurrent_gain", shape=(4 * units,), initializer="ones")
-        self.bias = self.add_weight(
-            name="bias", shape=(4 * units,), initializer=lambda shape, dtype: ops.cast(bias, dtype)
-        )
+        self.bias = self.add_bias(lstm_bias(units, forget_bias))
         self.cell_gain = self.add_weight(name="cell_gain", shape=(units,), initializer="ones")
         self.cell_bias = self.add_weight(name="cell_bias", shape=(units,), initializer="zeros")
         self.built = True
