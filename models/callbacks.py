@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from models.checkpoint import CHECKPOINT_FILE, Progress
+from models.optimizers import without_scale
 from models.run import MODEL_FILE
 from pipeline.errors import UserError
 from pipeline.files import write_beside
@@ -30,7 +31,7 @@ class AverageWeights(keras.callbacks.Callback):
 
     def swap(self) -> None:
         """Puts each into the other's place; once more, and all is as before."""
-        optimizer = self.model.optimizer
+        optimizer = without_scale(self.model.optimizer)
         averages = optimizer._model_variables_moving_average
         for variable, average in zip(optimizer._trainable_variables, averages, strict=True):
             value = np.array(variable)
@@ -105,8 +106,8 @@ class Figures(keras.callbacks.Callback):
     """Adds to an epoch's logs what people ask of it.
 
     Of the training alone `source_tokens_per_second`, `target_tokens_per_second` and, of both, `tokens_per_second`, all
-    of real tokens; `perplexity` and `val_perplexity`; `learning_rate` and `gradient_norm` of the last batch; `seconds`,
-    and `seconds_left`, by this epoch's, until the last.
+    of real tokens; `perplexity` and `val_perplexity`; `learning_rate` and `gradient_norm` of the last batch;
+    `compilations` of the training step since the start; `seconds`, and `seconds_left`, by this epoch's, until the last.
 
     Args:
         progress: Where the training stands.
@@ -135,8 +136,12 @@ class Figures(keras.callbacks.Callback):
         for kind in ("", "val_"):
             if f"{kind}loss" in logs:
                 logs[f"{kind}perplexity"] = float(np.exp(logs[f"{kind}loss"]))
-        optimizer = self.model.optimizer
-        logs |= {"learning_rate": float(optimizer.learning_rate), "gradient_norm": float(optimizer.gradient_norm)}
+        optimizer = without_scale(self.model.optimizer)
+        logs |= {
+            "compilations": self.model.compilations,
+            "learning_rate": float(optimizer.learning_rate),
+            "gradient_norm": float(optimizer.gradient_norm),
+        }
         logs["seconds"] = time.perf_counter() - self.begin
         logs["seconds_left"] = logs["seconds"] * (self.epochs - epoch - 1)
 

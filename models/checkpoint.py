@@ -1,5 +1,6 @@
 """Where a training stands, and the file from which it goes on."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -91,7 +92,7 @@ class Checkpoint(keras.callbacks.Callback):
         if keras.backend.backend() == "jax":
             # Within an epoch, it holds them apart from the variables.
             self.model.jax_state_sync()
-        arrays: dict[str, Any] = {name: np.asarray(variable.value) for name, variable in _variables(self.model)}
+        arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in _variables(self.model)}
         with write_beside(self.path) as path, path.open("wb") as file:
             np.savez(file, progress=np.array(json.dumps(dataclasses.asdict(self.progress))), **arrays)
 
@@ -125,6 +126,18 @@ def restore(run: Path, model: keras.Model) -> Progress:
         for name, variable in variables.items():
             variable.assign(arrays[name])
         return Progress(**json.loads(str(arrays["progress"])))
+
+
+@contextlib.contextmanager
+def undone(model: keras.Model) -> Iterator[None]:
+    """Puts a compiled model back where it was, whatever training happens within."""
+    model.optimizer.build(model.trainable_variables)
+    before = {name: np.array(variable) for name, variable in _variables(model)}
+    try:
+        yield
+    finally:
+        for name, variable in _variables(model):
+            variable.assign(before[name])
 
 
 def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:

@@ -17,6 +17,8 @@ class BatchingConfig:
         max_source_length: Longest source used for training, in pieces, END included; longer pairs are left out.
         max_target_length: The same for the target.
         shuffle_buffer: Count of pairs that are shuffled, and divided into batches of like length, together.
+        bucket_width: Pads both sides of a batch to a multiple of it, and its rows to a full batch: few shapes, each of
+            which JAX compiles once; 0 pads to the longest.
     """
 
     unit: Literal["sentences", "tokens"] = "sentences"
@@ -24,9 +26,11 @@ class BatchingConfig:
     max_source_length: int = 100
     max_target_length: int = 100
     shuffle_buffer: int = 100_000
+    bucket_width: int = 0
 
     def __post_init__(self) -> None:
         require_choice("batching.unit", self.unit, "sentences", "tokens")
+        require(self.bucket_width >= 0, "batching.bucket_width", "at least 0", self.bucket_width)
         for name in ("size", "max_source_length", "max_target_length", "shuffle_buffer"):
             require(getattr(self, name) >= 1, f"batching.{name}", "at least 1", getattr(self, name))
 
@@ -69,6 +73,10 @@ class TrainingConfig:
         start_from: Folder of a run of the same model and subwords, with whose best weights this one starts.
         source_vectors: File of word vectors, as word2vec and GloVe write them, with which the source embedding starts.
         target_vectors: The same for the target embedding.
+        distribution: Who trains: `none`, one device; `devices`, all of this machine, each on a part of each batch; or
+            `hosts`, all of several machines, on JAX alone.
+        precision: What is computed in: `float32`; `bfloat16`; or `float16`, with a loss that is scaled. Weights,
+            softmax and loss are float32 in each.
         seed: Decides initial weights, dropout and the order of pairs.
         best_by: Which validation figure decides the weights that are kept, `bleu` or `loss`.
         checkpoint_every: Batches of an epoch from one checkpoint to the next; 0 writes one at its end alone.
@@ -100,6 +108,8 @@ class TrainingConfig:
     start_from: str = ""
     source_vectors: str = ""
     target_vectors: str = ""
+    distribution: Literal["none", "devices", "hosts"] = "none"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     seed: int = 1
     best_by: Literal["bleu", "loss"] = "bleu"
     checkpoint_every: int = 0

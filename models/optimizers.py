@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from models.config import TrainingConfig
+from models.replicas import over_replicas
 
 
 class Clipping(keras.optimizers.Optimizer):
@@ -20,7 +21,14 @@ class Clipping(keras.optimizers.Optimizer):
         """Makes the variables."""
         if not self.built:
             super().build(variables)
-            self.gradient_norm = self.add_variable((), initializer="zeros", name="gradient_norm")
+            self.gradient_norm = self.add_variable((), aggregation="only_first_replica", name="gradient_norm")
+
+    def _backend_apply_gradients(self, grads: list[Any], trainable_variables: list[Any]) -> None:
+        # Keras's own clips a replica's gradients, and sums what is left.
+        super()._backend_apply_gradients(over_replicas(list(grads)), trainable_variables)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        return grads_and_vars
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         norm = _global_norm(grads)
@@ -130,6 +138,11 @@ class StepSize(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return dict(vars(self))
+
+
+def without_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer, which Keras wraps into another that scales the loss where float16 is computed in."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def build_optimizer(training: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:

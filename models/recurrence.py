@@ -9,6 +9,7 @@ from keras import ops
 from models.attention import Attention, Memory
 from models.cell import Cell, State
 from models.cells import CELLS
+from models.dropout import Dropout
 from models.loops import linear
 from models.unroll import Projected, Weights, step, unroll
 
@@ -63,7 +64,7 @@ class Recurrence(keras.layers.Layer):
         self.cell: Cell = CELLS[cell](name="cell")
         self.units, self.attention = units, attention
         self.forget_bias, self.recurrent_initializer = forget_bias, recurrent_initializer
-        self.weight_drop, self.norm_penalty = keras.layers.Dropout(weight_drop), norm_penalty
+        self.weight_drop, self.norm_penalty = Dropout(weight_drop), norm_penalty
 
     def build(self, inputs_units: int, values_units: int = 0) -> None:
         """Makes the weights for inputs `(..., inputs_units)` and a memory of `values_units`."""

@@ -7,6 +7,7 @@ from keras import ops
 
 from models.decoder_state import DecoderState, Source
 from models.losses import real_tokens, token_cross_entropy
+from models.replicas import Seeds
 from models.sampling import sample, several
 from models.sentence_bleu import sentence_bleu
 from pipeline.schema import START_ID
@@ -30,7 +31,7 @@ class Refinement(keras.layers.Layer):
     def __init__(self, samples: int, likelihood: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.samples, self.likelihood = samples, likelihood
-        self.seeds = keras.random.SeedGenerator()
+        self.seeds = Seeds()
         self.built = True
 
     def call(self, source: Source, state: DecoderState, target_ids: Any, decoder: Any) -> Any:

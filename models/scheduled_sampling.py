@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from models.replicas import Seeds
+
 # The exponential share has this part left to go at the end; the sigmoid is steepest in the middle, so steep.
 REST, STEEPNESS = 0.01, 10.0
 
@@ -36,11 +38,13 @@ class ScheduledSampling(keras.layers.Layer):
     def __init__(self, share: float, schedule: str, steps: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.share, self.schedule, self.steps = share, schedule, steps
-        self.seeds = keras.random.SeedGenerator()
+        self.seeds = Seeds()
 
     def build(self, shape: Any = None) -> None:
         """Makes the count of steps done, which is saved with the weights."""
-        self.done = self.add_weight(name="done", shape=(), dtype="int32", initializer="zeros", trainable=False)
+        self.done = self.add_weight(
+            name="done", shape=(), dtype="int32", initializer="zeros", trainable=False, aggregation="only_first_replica"
+        )
         self.built = True
 
     def call(self, decoder_input_ids: Any) -> Any:

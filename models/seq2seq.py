@@ -16,6 +16,7 @@ from models.encoder import Encoder
 from models.loops import linear
 from models.losses import real_tokens, token_cross_entropy
 from models.refinement import Refinement
+from models.replicas import is_first, over_replicas
 from models.scheduled_sampling import ScheduledSampling
 from models.truncation import Truncation
 from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
@@ -34,6 +35,9 @@ class Seq2Seq(keras.Model):
         scheduled_sampling: Arguments of `ScheduledSampling`, for training; by default it is taught by true tokens.
         truncation: Arguments of `Truncation`, for training; by default a gradient reaches every step.
         refinement: Arguments of `Refinement`, for training; by default the loss is that of the likelihood alone.
+
+    Attributes:
+        compilations: Of the training step, since the model was made.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Seq2Seq(keras.Model):
             self.truncation = Truncation(**truncation, name="truncation")
         if refinement:
             self.refinement = Refinement(**refinement, name="refinement")
+        self.compilations = 0
         self.mean_loss = keras.metrics.Mean(name="loss")
         self.source_tokens = keras.metrics.Sum(name="source_tokens")
         self.target_tokens = keras.metrics.Sum(name="target_tokens")
@@ -118,7 +123,8 @@ class Seq2Seq(keras.Model):
     ) -> Any:
         """Mean cross-entropy a real token, in nats, and the metrics of the epoch; `y_pred` is what `call` returns.
 
-        In training by refinement it is that of both losses, a real token of the references.
+        In training by refinement it is that of both losses, a real token of the references. Among replicas it is this
+        one's part of the mean: the sum of theirs, and of their gradients, is that of the whole batch.
         """
         count = ops.sum(real_tokens(y))
         if training and self.truncation:
@@ -129,11 +135,11 @@ class Seq2Seq(keras.Model):
             total = self.refinement.likelihood * likelihood + self.refinement(*started, y, decoder=self.decoder)
         else:
             total = ops.sum(self._losses_of(y_pred, y, training))
-        loss = total / count
-        self.mean_loss.update_state(loss, sample_weight=count)
+        # A replica may have nothing but padding.
+        self.mean_loss.update_state(total / ops.maximum(count, 1), sample_weight=count)
         self.source_tokens.update_state(real_tokens(x[SOURCE_IDS]))
         self.target_tokens.update_state(count)
-        return loss
+        return total / over_replicas(count)
 
     def _losses_of(self, hidden: Any, target_ids: Any, training: bool) -> Any:
         """The cross-entropy of each token, `(...)`, 0 for padding."""
@@ -146,6 +152,11 @@ class Seq2Seq(keras.Model):
         steps = self.decoder.steps(ids, training=True, own=self._own(decoder_input_ids))
         losses_of = functools.partial(self._losses_of, training=True)
         return self.truncation(source, state, steps, targets, decoder=self.decoder, losses_of=losses_of)
+
+    def train_step(self, *arguments: Any) -> Any:
+        """Keras's own, which Python runs only as a graph of it is made."""
+        self.compilations += is_first()
+        return super().train_step(*arguments)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from models.config import ModelConfig
+from models.dropout import Dropout
 from models.embedding import Embedding
 from models.recurrence import Recurrence
 
@@ -28,8 +29,8 @@ class Side(keras.layers.Layer):
         self.embedding, self.config = embedding, config
         rest = (None,) * self.leading_axes
         # Variational dropout is the same in all steps (Gal and Ghahramani 2016).
-        self.dropout = keras.layers.Dropout(config.dropout, (1, *rest) if config.variational_dropout else None)
-        self.word_dropout = keras.layers.Dropout(config.word_dropout, (*rest, 1))
+        self.dropout = Dropout(config.dropout, (1, *rest) if config.variational_dropout else None)
+        self.word_dropout = Dropout(config.word_dropout, (*rest, 1))
 
     def drop(self, embedded: Any, training: bool) -> Any:
         """Drops words and units of embeddings `(steps, batch, ..., embedding_size)`."""

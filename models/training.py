@@ -4,14 +4,13 @@ import contextlib
 import dataclasses
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
-import sacrebleu
+import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from models import signals
 from models.callbacks import (
@@ -24,27 +23,24 @@ from models.callbacks import (
     MetricsLog,
     ValidationBleu,
 )
-from models.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress, restore
-from models.config import BatchingConfig, DecodingConfig, Recipe, TrainingConfig
+from models.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress, restore, undone
+from models.config import Recipe, TrainingConfig
+from models.distribution import Devices, join
 from models.optimizers import build_optimizer
-from models.run import (
-    CONFIG_FILE,
-    SHORTLIST_FILE,
-    SOURCE_SUBWORDS,
-    TARGET_SUBWORDS,
-    RunConfig,
-    load_shortlist,
-    start_from,
-)
-from models.search import search
+from models.run import CONFIG_FILE, SHORTLIST_FILE, SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, start_from
 from models.seq2seq import Seq2Seq
 from models.shortlist import learn
+from models.validation import Searcher, scorer, validation_batches
 from models.word_vectors import put_vectors
-from pipeline.dataset import batches, count_batches, pairs
+from pipeline.dataset import Survey, batches, pairs, survey
 from pipeline.errors import UserError
 from pipeline.files import write_beside
-from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest
+from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS, TRAIN, UNK_ID, Manifest
 from pipeline.tokenizer import Tokenizer
+
+if keras.backend.backend() == "jax":
+    # TensorFlow only reads data there, and must leave the memory of the GPUs alone.
+    tf.config.set_visible_devices([], "GPU")
 
 
 def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrite: bool = False) -> None:
@@ -63,69 +59,110 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
             settings.
         SystemExit: SIGTERM or SIGINT has come, and a checkpoint is written.
     """
-    manifest, run = Manifest.read_from(data), Path(output)
+    manifest, training = Manifest.read_from(data), recipe.training
     _require_joint_subwords(recipe, manifest)
+    devices = join(training.distribution)
+    _require_what_devices_do(recipe, devices)
     tokenizers = [
         Tokenizer.read(Path(data) / side.file, side.fingerprint) for side in (manifest.source, manifest.target)
     ]
-    steps = count_batches(data, TRAIN, **dataclasses.asdict(recipe.batching))
-    validation = _validation(data, recipe.batching)
-    all_steps, config = steps * recipe.training.epochs, _run_config(recipe, manifest)
-    keras.utils.set_random_seed(recipe.training.seed)
-    model = build_model(recipe, manifest, all_steps)
-    if not (resume and (run / CHECKPOINT_FILE).exists()):
-        _put_first_weights(recipe.training, model, config, tokenizers)
+    epoch = survey(data, TRAIN, **dataclasses.asdict(recipe.batching))
+    validation = validation_batches(data, recipe.batching)
+    steps, config = epoch.batches * training.epochs, _run_config(recipe, manifest)
+    keras.utils.set_random_seed(training.seed)
+    with devices.building(), _computing_in(training.precision):
+        model = build_model(recipe, manifest, steps)
+        if not (resume and (Path(output) / CHECKPOINT_FILE).exists()):
+            _put_first_weights(training, model, config, tokenizers)
+        model.compile(optimizer=build_optimizer(training, steps), jit_compile=_compiles())
+    searched = model if devices.count == 1 else build_model(recipe, manifest, steps)
     # Only now, as nothing that the user gave has been refused.
-    _claim(run, resume, overwrite, config)
-    for tokenizer, name in zip(tokenizers, (SOURCE_SUBWORDS, TARGET_SUBWORDS), strict=True):
-        with write_beside(run / name) as path:
-            path.write_bytes(tokenizer.model)
-
-    if recipe.decoding.shortlist and not (run / SHORTLIST_FILE).exists():
-        source, target = tokenizers
-        learned = learn(pairs(data, TRAIN), source.vocab_size, target.vocab_size, source.ids_in(target).numpy())
-        learned.write(run / SHORTLIST_FILE)
-
-    model.compile(optimizer=build_optimizer(recipe.training, all_steps), jit_compile=_compiles())
-    progress = restore(run, model)
-    if _is_over(recipe.training, progress):
-        print(f"{run}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
-        return
-    score = _scorer(Searcher(model, run, recipe.decoding), validation, run)
-    with signals.noted() as noted, _bad_luck_told(data, run):
-        while not _is_over(recipe.training, progress):
-            callbacks = _callbacks(recipe.training, run, progress, steps, score, noted)
-            _fit(model, recipe, data, steps, progress, validation, callbacks)
-            # Keras leaves the moving average in the place of the weights.
-            progress = restore(run, model)
-    print(
-        f"{run}: best epoch {progress.best_epoch}, {recipe.training.best_by} {abs(progress.best):.4g}", file=sys.stderr
-    )
+    with _claimed(Path(output), resume, overwrite, config, devices) as run, devices.training():
+        _write_what_search_needs(run, recipe, data, tokenizers)
+        progress = restore(run, model)
+        if _is_over(training, progress):
+            print(f"{output}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
+            return
+        with devices.alone():
+            searcher = Searcher(searched, run, recipe.decoding, _compiles())
+            score = _shared_score(scorer(searcher, validation, run), model, searched, devices)
+        with signals.noted() as noted, _bad_luck_told(data, Path(output)):
+            _rehearse(model, epoch, devices)
+            while not _is_over(training, progress):
+                callbacks = _callbacks(training, run, progress, epoch.batches, score, noted)
+                _fit(model, recipe, data, epoch, progress, validation, callbacks, devices)
+                # Keras leaves the moving average in the place of the weights.
+                progress = restore(run, model)
+    print(f"{output}: best epoch {progress.best_epoch}, {training.best_by} {abs(progress.best):.4g}", file=sys.stderr)
 
 
 def _fit(
     model: Seq2Seq,
     recipe: Recipe,
     data: str,
-    steps: int,
+    epoch: Survey,
     progress: Progress,
     validation: tf.data.Dataset,
     callbacks: list[keras.callbacks.Callback],
+    devices: Devices,
 ) -> None:
     """Trains what is left: the rest of an epoch, which for Keras is an epoch of its own, or all epochs to come."""
     first, done = progress.epoch, progress.step
     end, seed = first + 1 if done else recipe.training.epochs, recipe.training.seed
     batching = dataclasses.asdict(recipe.batching)
+    left = batches(data, TRAIN, **batching, seed=seed, first_epoch=first, epochs=end - first).skip(done)
     model.fit(
-        batches(data, TRAIN, **batching, seed=seed, first_epoch=first, epochs=end - first).skip(done),
+        devices.share(left),
         initial_epoch=first,
         epochs=end,
-        steps_per_epoch=steps - done,
-        validation_data=validation,
+        steps_per_epoch=epoch.batches - done,
+        # Keras goes on in it where the validation before has ended.
+        validation_data=devices.share(validation.repeat()),
+        validation_steps=int(validation.cardinality()),
         callbacks=callbacks,
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
     )
+
+
+def _rehearse(model: Seq2Seq, epoch: Survey, devices: Devices) -> None:
+    """Takes a step on a batch as large as the largest, and undoes it: a lack of memory shows at once."""
+    rows, source_length, target_length = epoch.largest
+    source_ids, target_ids = (tf.fill([rows, length], UNK_ID) for length in (source_length, target_length))
+    # Of the same kind as the batches to come, so that they need no graph of their own.
+    shapes = tf.TensorSpec([None, None], tf.int32)
+    batch = tf.data.Dataset.from_generator(
+        lambda: [({SOURCE_IDS: source_ids, DECODER_INPUT_IDS: target_ids}, target_ids)],
+        output_signature=({SOURCE_IDS: shapes, DECODER_INPUT_IDS: shapes}, shapes),
+    )
+    with undone(model):
+        model.fit(devices.share(batch), steps_per_epoch=1, shuffle=False, verbose=0)
+
+
+def _shared_score(
+    score: Callable[[], float], model: Seq2Seq, searched: Seq2Seq, devices: Devices
+) -> Callable[[], float]:
+    """The score as the first host finds it, with the weights of `model` put into the model that is searched."""
+
+    def shared() -> float:
+        if searched is not model:
+            for mine, its in zip(searched.variables, model.variables, strict=True):
+                mine.assign(np.array(its))
+        with devices.alone():
+            found = 0.0 if devices.host else score()
+        return devices.agree(found)
+
+    return shared
+
+
+def _write_what_search_needs(run: Path, recipe: Recipe, data: str, tokenizers: Sequence[Tokenizer]) -> None:
+    for tokenizer, name in zip(tokenizers, (SOURCE_SUBWORDS, TARGET_SUBWORDS), strict=True):
+        with write_beside(run / name) as path:
+            path.write_bytes(tokenizer.model)
+    if recipe.decoding.shortlist and not (run / SHORTLIST_FILE).exists():
+        source, target = tokenizers
+        learned = learn(pairs(data, TRAIN), source.vocab_size, target.vocab_size, source.ids_in(target).numpy())
+        learned.write(run / SHORTLIST_FILE)
 
 
 def build_model(recipe: Recipe, manifest: Manifest, steps: int) -> Seq2Seq:
@@ -180,6 +217,33 @@ def _run_config(recipe: Recipe, manifest: Manifest) -> RunConfig:
     )
 
 
+@contextlib.contextmanager
+def _computing_in(precision: str) -> Iterator[None]:
+    """Within it, models compute in that precision, with weights in float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _require_what_devices_do(recipe: Recipe, devices: Devices) -> None:
+    """Refuses what replicas on TensorFlow, which know nothing of each other's sentences, cannot do as one does."""
+    if devices.count == 1 or keras.backend.backend() != "tensorflow":
+        return
+    for name, holds, received in (
+        ("training.accumulation", recipe.training.accumulation == 1, recipe.training.accumulation),
+        ("training.precision", recipe.training.precision != "float16", recipe.training.precision),
+        ("model.cell", recipe.model.cell != "batch-norm-lstm", recipe.model.cell),
+    ):
+        if not holds:
+            raise UserError(
+                f"{name}: expected another beside training.distribution on several devices of TensorFlow, received"
+                f" {received!r}; set KERAS_BACKEND=jax, or train on one device"
+            )
+
+
 def _require_joint_subwords(recipe: Recipe, manifest: Manifest) -> None:
     """Refuses a source embedding that is to serve as the target's, but has other subwords."""
     if recipe.model.tie_embeddings == "three-way" and manifest.source.fingerprint != manifest.target.fingerprint:
@@ -189,42 +253,56 @@ def _require_joint_subwords(recipe: Recipe, manifest: Manifest) -> None:
         )
 
 
-def _claim(run: Path, resume: bool, overwrite: bool, config: RunConfig) -> None:
-    """Writes the settings into a new run's folder, or checks that a resumed run has those that make it the same."""
+@contextlib.contextmanager
+def _claimed(run: Path, resume: bool, overwrite: bool, config: RunConfig, devices: Devices) -> Iterator[Path]:
+    """The folder that this host writes to: the run's on the first one, and one that nobody keeps on the others.
+
+    So each goes its way by files of its own, and none waits for what another writes.
+    """
     exists = (run / CONFIG_FILE).exists()
+    _require_free(run, exists, resume, overwrite, config)
+    with contextlib.ExitStack() as stack:
+        # All have looked before one writes.
+        devices.agree(0.0)
+        own = run
+        if devices.host:
+            own = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            if resume and (run / CHECKPOINT_FILE).exists():
+                shutil.copy(run / CHECKPOINT_FILE, own)
+        elif exists and overwrite:
+            shutil.rmtree(run)
+        config.write(own)
+        devices.agree(0.0)
+        yield own
+
+
+def _require_free(run: Path, exists: bool, resume: bool, overwrite: bool, config: RunConfig) -> None:
+    """Refuses a folder that holds a run, but for a resumed run with the settings that make it the same."""
     if resume and overwrite:
         raise UserError("--overwrite: expected it without --resume, received both; choose one")
-    if exists and overwrite:
-        shutil.rmtree(run)
-    elif exists and not resume:
+    if exists and not (resume or overwrite):
         raise UserError(
             f"--output: expected a new folder, received {str(run)!r}, which holds a run; add --resume to go on, or"
             " --overwrite to begin anew"
         )
-    elif exists:
-        changed = config.changed_from(RunConfig.read_from(run))
-        told = "; ".join(f"{name}: {before} there, {now} here" for name, (before, now) in changed.items())
-        if changed.keys() - _may_change(config.recipe.training):
-            raise UserError(
-                f"--resume: expected the settings and the data set of {run / CONFIG_FILE}, received others ({told});"
-                " use the same or choose a new --output"
-            )
-        if changed:
-            print(f"{run}: goes on with other settings ({told})", file=sys.stderr)
-    config.write(run)
+    if not exists or overwrite:
+        return
+    changed = config.changed_from(RunConfig.read_from(run))
+    told = "; ".join(f"{name}: {before} there, {now} here" for name, (before, now) in changed.items())
+    if changed.keys() - _may_change(config.recipe.training):
+        raise UserError(
+            f"--resume: expected the settings and the data set of {run / CONFIG_FILE}, received others ({told});"
+            " use the same or choose a new --output"
+        )
+    if changed:
+        print(f"{run}: goes on with other settings ({told})", file=sys.stderr)
 
 
 def _may_change(training: TrainingConfig) -> set[str]:
     """The settings that change only how long a run goes on, not what it has done so far."""
     goes_by_length = training.schedule == "cosine" or training.own_tokens
-    return {"training.patience", "training.checkpoint_every"} | (set() if goes_by_length else {"training.epochs"})
-
-
-def _validation(data: str, batching: BatchingConfig) -> tf.data.Dataset:
-    """The validation batches: all pairs, however long, in the order of the file's lengths."""
-    unlimited = dataclasses.asdict(dataclasses.replace(batching, max_source_length=10**6, max_target_length=10**6))
-    count = count_batches(data, VALID, **unlimited)
-    return batches(data, VALID, **unlimited).apply(tf.data.experimental.assert_cardinality(count)).cache()
+    always = {"training.patience", "training.checkpoint_every", "training.distribution"}
+    return always | (set() if goes_by_length else {"training.epochs"})
 
 
 @contextlib.contextmanager
@@ -284,35 +362,3 @@ def _callbacks(
         *[back] * averages,
         Checkpoint(run, progress, training.checkpoint_every, noted),
     ]
-
-
-class Searcher(keras.Model):
-    """Search as a model, so that Keras compiles it on any backend."""
-
-    def __init__(self, model: Seq2Seq, run: Path, decoding: DecodingConfig):
-        super().__init__()
-        self.model, shortlist = model, load_shortlist(run, decoding)
-        self.search = lambda source_ids: search(model, source_ids, decoding, shortlist=shortlist)
-        self.jit_compile = _compiles()
-        self.built = True
-
-    def call(self, source_ids: Any) -> Any:
-        """Ids `(batch, max_length)` for `source_ids (batch, src_len)`."""
-        return self.search(source_ids).ids[:, 0]
-
-
-def _scorer(searcher: Searcher, validation: tf.data.Dataset, run: Path) -> Callable[[], float]:
-    """BLEU of the translations of the validation pairs against their targets, as text."""
-    tokenizer = Tokenizer.read(run / TARGET_SUBWORDS)
-
-    def to_text(ids: Any) -> list[str]:
-        return [line.decode() for line in tokenizer.detokenize(tf.RaggedTensor.from_tensor(ids)).numpy()]
-
-    references = [line for _, target_ids in validation for line in to_text(target_ids)]
-
-    def score() -> float:
-        progress = tqdm(validation, desc="validation BLEU", unit="batch", leave=False, disable=None)
-        hypotheses = [line for inputs, _ in progress for line in to_text(searcher.predict_on_batch(inputs[SOURCE_IDS]))]
-        return sacrebleu.corpus_bleu(hypotheses, [references]).score
-
-    return score

@@ -1,9 +1,11 @@
 """A data set's records as batches of pairs of like length (tf.data)."""
 
 import functools
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +27,7 @@ def batches(
     max_source_length: int,
     max_target_length: int,
     shuffle_buffer: int,
+    bucket_width: int = 0,
     seed: int | None = None,
     first_epoch: int = 0,
     epochs: int = 1,
@@ -43,6 +46,7 @@ def batches(
         max_target_length: The same for the target.
         shuffle_buffer: Count of pairs that are read, shuffled and divided into batches together. Which pairs these are,
             and which come first, is the same in every epoch: the files' order is random already.
+        bucket_width: See `divide`.
         seed: Decides the order; None keeps the order of lengths.
         first_epoch: The number of the first epoch.
         epochs: How many epochs follow one another.
@@ -56,22 +60,30 @@ def batches(
     """
     files = tf.constant(_checked_shards(data, split))
     division = functools.partial(
-        divide, unit=unit, size=size, max_source_length=max_source_length, max_target_length=max_target_length
+        divide,
+        unit=unit,
+        size=size,
+        max_source_length=max_source_length,
+        max_target_length=max_target_length,
+        bucket_width=bucket_width,
     )
 
-    def divide_pool(lengths: tf.Tensor, number: np.ndarray, epoch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def divide_pool(lengths: np.ndarray, number: np.ndarray, epoch: np.ndarray) -> tuple[np.ndarray, ...]:
         random = None if seed is None else np.random.default_rng([seed, int(epoch), int(number)])
         divided = division(*lengths, random=random)
-        return np.concatenate([np.array([], np.int64), *divided]), np.cumsum([0, *map(len, divided)])
+        order = np.concatenate([np.array([], np.int64), *(batch.pairs for batch in divided)])
+        ends = np.cumsum([0, *(len(batch.pairs) for batch in divided)])
+        return order, ends, np.array([batch.shape for batch in divided], np.int64).reshape(-1, 3)
 
     def pools(epoch: tf.Tensor) -> tf.data.Dataset:
         read = tf.data.TFRecordDataset(files).batch(shuffle_buffer).enumerate()
         return read.map(lambda number, pool: in_batches(pool, number, epoch))
 
-    def in_batches(pool: tf.Tensor, number: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def in_batches(pool: tf.Tensor, number: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         arguments = [_lengths(pool), number, epoch]
-        order, ends = tf.numpy_function(divide_pool, arguments, [tf.int64, tf.int64], stateful=False)
-        return tf.gather(pool, tf.ensure_shape(order, [None])), tf.ensure_shape(ends, [None])
+        order, ends, shapes = tf.numpy_function(divide_pool, arguments, [tf.int64] * 3, stateful=False)
+        pool = tf.gather(pool, tf.ensure_shape(order, [None]))
+        return pool, tf.ensure_shape(ends, [None]), tf.ensure_shape(shapes, [None, 3])
 
     return (
         tf.data.Dataset.range(first_epoch, first_epoch + epochs)
@@ -102,12 +114,25 @@ def _lengths(pool: tf.Tensor) -> tf.Tensor:
     return tf.stack([ids.row_lengths() for ids in records.parse(pool)])
 
 
-def _slices(pool: tf.Tensor, ends: tf.Tensor) -> tf.data.Dataset:
-    """The batches of records that stand one after the other in a pool."""
-    return tf.data.Dataset.range(tf.size(ends, tf.int64) - 1).map(lambda i: pool[ends[i] : ends[i + 1]])
+def _slices(pool: tf.Tensor, ends: tf.Tensor, shapes: tf.Tensor) -> tf.data.Dataset:
+    """The batches of records that stand one after the other in a pool, each with its shape."""
+    numbers = tf.data.Dataset.range(tf.size(ends, tf.int64) - 1)
+    return numbers.map(lambda i: (pool[ends[i] : ends[i + 1]], shapes[i]))
 
 
-def count_batches(
+class Survey(NamedTuple):
+    """What an epoch brings.
+
+    Attributes:
+        batches: How many; as many in every epoch, as the lengths in a pool decide their number.
+        largest: Rows, source length and target length of the one that takes most memory.
+    """
+
+    batches: int
+    largest: tuple[int, int, int]
+
+
+def survey(
     data: str | Path,
     split: str,
     *,
@@ -116,39 +141,60 @@ def count_batches(
     max_source_length: int,
     max_target_length: int,
     shuffle_buffer: int,
-) -> int:
-    """Counts the batches of an epoch, which are as many in every epoch, as the lengths in a pool decide their number.
-
-    Args:
-        data: See `batches`, as for all arguments.
-        split: The split.
-        unit: What `size` counts.
-        size: The size of a full batch.
-        max_source_length: Longest source.
-        max_target_length: Longest target.
-        shuffle_buffer: Count of pairs that are divided together.
+    bucket_width: int = 0,
+) -> Survey:
+    """Counts and measures the batches that `batches` of the same arguments will give.
 
     Raises:
         UserError: As `batches`; and no pair is short enough.
     """
     pools = tf.data.TFRecordDataset(_checked_shards(data, split)).batch(shuffle_buffer).map(_lengths)
     division = functools.partial(
-        divide, unit=unit, size=size, max_source_length=max_source_length, max_target_length=max_target_length
+        divide,
+        unit=unit,
+        size=size,
+        max_source_length=max_source_length,
+        max_target_length=max_target_length,
+        bucket_width=bucket_width,
     )
-    count = sum(len(division(*lengths)) for lengths in pools.as_numpy_iterator())
-    if not count:
+    shapes = [batch.shape for lengths in pools.as_numpy_iterator() for batch in division(*lengths)]
+    if not shapes:
         raise UserError(
             f"batching.max_source_length, batching.max_target_length: expected lengths that some pairs of {split} have,"
             f" received {max_source_length} and {max_target_length}, which leave none; raise them"
         )
-    return count
+    return Survey(len(shapes), max(shapes, key=math.prod))
 
 
-def _features(serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+def _features(serialized: tf.Tensor, shape: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     source, target = records.parse(serialized)
     start = tf.fill([target.nrows(), 1], START_ID)
     decoder_input = tf.concat([start, target[:, :-1]], axis=1)
-    return {SOURCE_IDS: source.to_tensor(), DECODER_INPUT_IDS: decoder_input.to_tensor()}, target.to_tensor()
+    source_shape, target_shape = shape[:2], tf.gather(shape, [0, 2])
+    inputs = {
+        SOURCE_IDS: source.to_tensor(shape=source_shape),
+        DECODER_INPUT_IDS: decoder_input.to_tensor(shape=target_shape),
+    }
+    return inputs, target.to_tensor(shape=target_shape)
+
+
+def in_pieces(batches: tf.data.Dataset, pieces: int, rows: int = 1) -> tf.data.Dataset:
+    """Cuts batches for those who train on them together.
+
+    Args:
+        batches: From `batches`.
+        pieces: How many a batch is cut into, of as many rows each; they come one after the other.
+        rows: The count of rows of a piece is a multiple of it. What is missing are rows of padding.
+    """
+
+    def cut(ids: tf.Tensor) -> tf.Tensor:
+        count, length = tf.unstack(tf.shape(ids))
+        whole = tf.pad(ids, [[0, -count % (pieces * rows)], [0, 0]])
+        return tf.reshape(whole, [pieces, -1, length])
+
+    return batches.flat_map(
+        lambda inputs, target_ids: tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(cut, (inputs, target_ids)))
+    )
 
 
 @functools.cache

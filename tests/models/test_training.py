@@ -23,7 +23,7 @@ from models.search import search
 from models.seq2seq import Seq2Seq
 from models.training import _bad_luck_told, build_model, train
 from pipeline import records
-from pipeline.dataset import batches, count_batches
+from pipeline.dataset import batches, survey
 from pipeline.errors import UserError
 from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest, Shard, Split, Subwords
 from pipeline.tokenizer import Tokenizer, train_subwords
@@ -56,6 +56,7 @@ TINY = Recipe(
 )
 FIELDS = {
     *("epoch", "loss", "val_loss", "perplexity", "val_perplexity", "val_bleu", "learning_rate", "gradient_norm"),
+    "compilations",
     *("source_tokens_per_second", "target_tokens_per_second", "tokens_per_second", "seconds", "seconds_left"),
 }
 
@@ -393,7 +394,7 @@ def test_a_signal_leaves_a_checkpoint_that_goes_on_to_the_same(
 ):
     """In the second epoch, after some of its five batches."""
     steps, run, before = 5, tmp_path / "run", signal.getsignal(number)
-    assert count_batches(data, TRAIN, **dataclasses.asdict(TINY.batching)) == steps
+    assert survey(data, TRAIN, **dataclasses.asdict(TINY.batching)).batches == steps
     check, seen = FiniteLoss.on_train_batch_end, []
 
     def check_and_signal(self, number_of_batch, logs=None):

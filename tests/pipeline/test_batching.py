@@ -10,7 +10,7 @@ LIMITS = {"max_source_length": 9, "max_target_length": 9}
 
 def divided(source, target, **settings):
     batches = divide(np.array(source), np.array(target), **LIMITS | settings)
-    return [batch.tolist() for batch in batches]
+    return [batch.pairs.tolist() for batch in batches]
 
 
 def test_pairs_are_sorted_by_target_then_source_then_place():
@@ -49,3 +49,25 @@ def test_chance_decides_the_company_and_the_order_alone(unit, size):
     assert [*itertools.chain(*by_length)] == sorted(zip(target, source, strict=True))
     assert sorted(by_length) == sorted(shapes(run(1))) and by_length != shapes(run(1))
     assert set(map(frozenset, run(1))) != set(map(frozenset, run(2)))
+
+
+def test_buckets_are_cut_by_their_rows():
+    # Lengths 1 to 4 are of the first bucket, 5 to 8 of the second.
+    source, target = [1, 6, 4, 2, 3, 9], [4, 1, 1, 2, 8, 1]
+    assert divided(source, target, unit="sentences", size=2, bucket_width=4) == [[0, 2], [3], [1, 4], [5]]
+    assert divided(source, target, unit="tokens", size=11, bucket_width=4) == [[0, 2], [3], [1], [4], [5]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape"),
+    [
+        ({"unit": "tokens", "size": 99}, (3, 5, 6)),
+        ({"unit": "tokens", "size": 99, "bucket_width": 8}, (12, 8, 8)),
+        ({"unit": "tokens", "size": 7, "bucket_width": 8}, (1, 8, 8)),
+        ({"unit": "sentences", "size": 4, "bucket_width": 6}, (4, 6, 6)),
+    ],
+    ids=str,
+)
+def test_the_shape_of_a_batch(settings, shape):
+    batches = divide(np.array([3, 2, 5]), np.array([1, 6, 4]), **LIMITS | settings)
+    assert {batch.shape for batch in batches} == {shape}

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline import records
-from pipeline.dataset import batches, count_batches, pairs
+from pipeline.dataset import Survey, batches, in_pieces, pairs, survey
 from pipeline.errors import UserError
 from pipeline.schema import Manifest, Shard, Split, Subwords
 
@@ -51,7 +51,8 @@ def read(data, **settings):
 
 
 def unpadded(batch):
-    return [tuple([token for token in row if token] for row in pair) for pair in zip(*batch, strict=True)]
+    pairs = [tuple([token for token in row if token] for row in pair) for pair in zip(*batch, strict=True)]
+    return [pair for pair in pairs if any(pair)]
 
 
 def key(pair):
@@ -67,14 +68,16 @@ def test_a_batch_to_the_letter(tmp_path):
     assert target.numpy().tolist() == [[7, 3, 0, 0], [9, 10, 11, 3]]
 
 
-@pytest.mark.parametrize("settings", [{}, {"unit": "tokens", "size": 90}, {"size": 1000}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"unit": "tokens", "size": 90}, {"size": 1000}, {"unit": "tokens", "size": 90, "bucket_width": 7}]
+)
 @pytest.mark.parametrize("seed", [None, 3])
 def test_every_epoch_has_each_short_pair_once(data, settings, seed):
-    counted = count_batches(data, "train", **PLAN | settings)
+    counted = survey(data, "train", **PLAN | settings)
     for epoch in (0, 5):
         read_batches = read(data, seed=seed, first_epoch=epoch, **settings)
         assert sorted((pair for batch in read_batches for pair in unpadded(batch)), key=key) == sorted(SHORT, key=key)
-        assert len(read_batches) == counted
+        assert len(read_batches) == counted.batches
 
 
 def test_pairs_come_as_they_stand_in_the_files(tmp_path, monkeypatch):
@@ -158,7 +161,7 @@ def test_a_damaged_shard_is_named_even_when_it_was_whole_before(tmp_path, damage
     assert read(data)
     path = tmp_path / "train-1"
     path.write_bytes(damage(path.read_bytes()))
-    for function in (batches, count_batches):
+    for function in (batches, survey):
         with pytest.raises(UserError, match=r"--data: expected the shard '.*train-1' as manifest\.json describes it"):
             function(data, "train", **PLAN)
 
@@ -178,4 +181,41 @@ def test_an_unknown_split_is_named(data):
 
 def test_limits_that_leave_nothing_are_named(data):
     with pytest.raises(UserError, match=r"batching\.max_source_length.*received 1 and 40, which leave none; raise"):
-        count_batches(data, "train", **PLAN | {"max_source_length": 1})
+        survey(data, "train", **PLAN | {"max_source_length": 1})
+
+
+def test_what_a_survey_tells(data):
+    shapes = [np.shape(source) + np.shape(target)[1:] for source, target in read(data, seed=1)]
+    assert survey(data, "train", **PLAN) == Survey(len(shapes), max(shapes, key=np.prod))
+
+
+@pytest.mark.parametrize(
+    ("settings", "rows"),
+    [({"unit": "tokens", "size": 90}, {10: 9, 20: 4, 30: 3, 40: 2}), ({"size": 6}, dict.fromkeys((10, 20, 30, 40), 6))],
+    ids=["tokens", "sentences"],
+)
+def test_buckets_have_few_shapes_and_full_batches(data, settings, rows):
+    read_batches = read(data, seed=1, bucket_width=10, **settings)
+    shapes = {np.shape(source) for source, _ in read_batches}
+    assert shapes == {(count, length) for length, count in rows.items()}
+    assert shapes == {np.shape(target) for _, target in read_batches}
+    for batch in read_batches:
+        longest = [max(map(len, pair)) for pair in unpadded(batch)]
+        length = len(batch[0][0])
+        assert all(length - 10 < each <= length for each in longest)
+    largest = survey(data, "train", **PLAN | settings, bucket_width=10).largest
+    assert largest == (rows[40], 40, 40)
+
+
+def test_pieces_of_a_batch(tmp_path):
+    data = make_data(tmp_path, [[([5, 6, 3], [7, 3]), ([8, 3], [9, 3]), ([4, 3], [4, 3])]])
+    pieces = [
+        (inputs["source_ids"].tolist(), inputs["decoder_input_ids"].tolist(), target.tolist())
+        for inputs, target in in_pieces(batches(data, "train", **PLAN), 2).as_numpy_iterator()
+    ]
+    assert pieces == [
+        ([[8, 3, 0], [4, 3, 0]], [[2, 9], [2, 4]], [[9, 3], [4, 3]]),
+        ([[5, 6, 3], [0, 0, 0]], [[2, 7], [0, 0]], [[7, 3], [0, 0]]),
+    ]
+    [(whole, _)] = in_pieces(batches(data, "train", **PLAN), 1, rows=5).as_numpy_iterator()
+    assert whole["source_ids"].shape == (5, 3)
