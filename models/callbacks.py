@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from models.checkpoint import CHECKPOINT_FILE, Progress
 from models.optimizers import without_scale
@@ -34,8 +35,9 @@ class AverageWeights(keras.callbacks.Callback):
         optimizer = without_scale(self.model.optimizer)
         averages = optimizer._model_variables_moving_average
         for variable, average in zip(optimizer._trainable_variables, averages, strict=True):
-            value = np.array(variable)
-            variable.assign(average)
+            # On the devices: each host checks what comes from its memory against that of the others.
+            value = ops.convert_to_tensor(variable)
+            variable.assign(ops.convert_to_tensor(average))
             average.assign(value)
 
 
@@ -140,7 +142,7 @@ class Figures(keras.callbacks.Callback):
         logs |= {
             "compilations": self.model.compilations,
             "learning_rate": float(optimizer.learning_rate),
-            "gradient_norm": float(optimizer.gradient_norm),
+            "gradient_norm": float(np.array(optimizer.gradient_norm)),
         }
         logs["seconds"] = time.perf_counter() - self.begin
         logs["seconds_left"] = logs["seconds"] * (self.epochs - epoch - 1)

@@ -114,7 +114,6 @@ def restore(run: Path, model: keras.Model) -> Progress:
     path = run / CHECKPOINT_FILE
     if not path.exists():
         return Progress()
-    model.optimizer.build(model.trainable_variables)
     with np.load(path) as arrays:
         variables = dict(_variables(model))
         differing = {name for name in variables if name not in arrays or arrays[name].shape != variables[name].shape}
@@ -131,7 +130,6 @@ def restore(run: Path, model: keras.Model) -> Progress:
 @contextlib.contextmanager
 def undone(model: keras.Model) -> Iterator[None]:
     """Puts a compiled model back where it was, whatever training happens within."""
-    model.optimizer.build(model.trainable_variables)
     before = {name: np.array(variable) for name, variable in _variables(model)}
     try:
         yield

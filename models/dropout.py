@@ -22,6 +22,7 @@ class Dropout(keras.layers.Layer):
         super().__init__(**kwargs)
         self.rate, self.noise_shape = rate, noise_shape
         self.seeds = Seeds() if rate else None
+        self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Drops, in training."""

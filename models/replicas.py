@@ -14,8 +14,11 @@ def over_replicas(parts: Any) -> Any:
 
 def is_first() -> bool:
     """Whether this is the first replica, or the only one."""
-    context = _context()
-    return not (context and int(context.replica_id_in_sync_group))
+    if not (context := _context()):
+        return True
+    import tensorflow as tf
+
+    return tf.get_static_value(context.replica_id_in_sync_group) == 0
 
 
 def _context() -> Any:

@@ -75,6 +75,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
         if not (resume and (Path(output) / CHECKPOINT_FILE).exists()):
             _put_first_weights(training, model, config, tokenizers)
         model.compile(optimizer=build_optimizer(training, steps), jit_compile=_compiles())
+        model.optimizer.build(model.trainable_variables)
     searched = model if devices.count == 1 else build_model(recipe, manifest, steps)
     # Only now, as nothing that the user gave has been refused.
     with _claimed(Path(output), resume, overwrite, config, devices) as run, devices.training():

@@ -50,12 +50,12 @@ def scorer(searcher: Searcher, validation: tf.data.Dataset, run: Path) -> Callab
         rows = tf.RaggedTensor.from_tensor(tf.boolean_mask(ids, beside[:, 0] != PAD_ID))
         return [line.decode() for line in tokenizer.detokenize(rows).numpy()]
 
-    references = [line for _, target_ids in validation for line in to_text(target_ids, target_ids)]
+    references = [line for _, target_ids in validation for line in to_text(target_ids.numpy(), target_ids.numpy())]
 
     def score() -> float:
         hypotheses = []
         for inputs, _ in tqdm(validation, desc="validation BLEU", unit="batch", leave=False, disable=None):
-            source_ids = inputs[SOURCE_IDS]
+            source_ids = inputs[SOURCE_IDS].numpy()
             hypotheses += to_text(searcher.predict_on_batch(source_ids), source_ids)
         return sacrebleu.corpus_bleu(hypotheses, [references]).score
 

@@ -15,7 +15,7 @@ from pipeline.batching import Unit, divide
 from pipeline.errors import UserError
 from pipeline.schema import DECODER_INPUT_IDS, MANIFEST_FILE, SOURCE_IDS, START_ID, Manifest
 
-_PAIRS_AT_ONCE = 4096
+_PAIRS_AT_ONCE, _BATCHES_AHEAD = 4096, 4
 
 
 def batches(
@@ -85,14 +85,18 @@ def batches(
         pool = tf.gather(pool, tf.ensure_shape(order, [None]))
         return pool, tf.ensure_shape(ends, [None]), tf.ensure_shape(shapes, [None, 3])
 
+    options = tf.data.Options()
+    # Its thread keeps an iterator that is given up, as each validation's is, from going for up to ten seconds.
+    options.autotune.enabled = False
     return (
         tf.data.Dataset.range(first_epoch, first_epoch + epochs)
         .flat_map(pools)
         # The next pool, of the next epoch too, is made ready while this one is trained on.
         .prefetch(1)
         .flat_map(_slices)
-        .map(_features, num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(tf.data.AUTOTUNE)
+        .map(_features, num_parallel_calls=_BATCHES_AHEAD)
+        .prefetch(_BATCHES_AHEAD)
+        .with_options(options)
     )
 
 

@@ -14,6 +14,7 @@ def with_model(callback, model):
 def trainable(make_model, **settings):
     model = make_model(dropout=0.5, attention="none", **settings)
     model.compile(optimizer=Adam(0.05, global_clipnorm=1.0), run_eagerly=True)
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -43,7 +44,6 @@ def test_no_checkpoint_changes_nothing(make_model, tmp_path):
 )
 def test_a_checkpoint_of_another_model(make_model, tmp_path, settings, differing):
     model = trainable(make_model)
-    model.optimizer.build(model.trainable_variables)
     with_model(Checkpoint(tmp_path, Progress()), model).on_epoch_end(0)
     with pytest.raises(UserError, match=rf"^--resume: expected the settings that .*\(they differ at {differing}"):
         restore(tmp_path, trainable(make_model, **settings))
