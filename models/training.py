@@ -87,7 +87,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
         with devices.alone():
             searcher = Searcher(searched, run, recipe.decoding, _compiles())
             score = _shared_score(scorer(searcher, validation, run), model, searched, devices)
-        with signals.noted() as noted, _bad_luck_told(data, Path(output)):
+        with signals.noted() as noted, _bad_luck_told(data, Path(output), devices):
             _rehearse(model, epoch, devices)
             while not _is_over(training, progress):
                 callbacks = _callbacks(training, run, progress, epoch.batches, score, noted)
@@ -307,29 +307,39 @@ def _may_change(training: TrainingConfig) -> set[str]:
 
 
 @contextlib.contextmanager
-def _bad_luck_told(data: str, run: Path) -> Iterator[None]:
+def _bad_luck_told(data: str, run: Path, devices: Devices) -> Iterator[None]:
     """Tells in a line what a training could not foresee.
 
     Raises:
-        UserError: A shard has gone or is damaged, or a batch does not fit the memory.
+        UserError: A shard has gone or is damaged, a batch does not fit the memory, or a host has gone.
     """
     try:
         yield
+    except UserError:
+        raise
     except (tf.errors.NotFoundError, tf.errors.DataLossError) as error:
         raise UserError(
             f"--data: expected the shards of {data} to stay as they were, received {_first_line(error)}; bring them"
             f" back, and --resume goes on from {run / CHECKPOINT_FILE}"
         ) from error
-    except tf.errors.ResourceExhaustedError as error:
+    # What happens as it runs are the last two on JAX.
+    except (tf.errors.ResourceExhaustedError, RuntimeError, ValueError) as error:
+        if isinstance(error, tf.errors.OpError) or "RESOURCE_EXHAUSTED" in str(error):
+            raise UserError(
+                f"batching.size: expected batches that fit the memory, received {_first_line(error)}; lower it, or"
+                " --batching.max_source_length and --batching.max_target_length, and train into another --output"
+            ) from error
+        if devices.hosts == 1:
+            raise
         raise UserError(
-            f"batching.size: expected batches that fit the memory, received {_first_line(error)}; lower it, or"
-            " --batching.max_source_length and --batching.max_target_length, and train into another --output"
+            f"training.distribution: expected {devices.hosts} hosts to the end, received {_first_line(error)}; start"
+            " all of them again, and --resume goes on from the last checkpoint"
         ) from error
 
 
-def _first_line(error: tf.errors.OpError) -> str:
+def _first_line(error: Exception) -> str:
     # An operation's own words, without Keras's trace of the graph.
-    lines = [line.strip() for line in str(error.message).splitlines()]
+    lines = [line.strip() for line in str(getattr(error, "message", error)).splitlines()]
     return next((line for line in lines if line and not line.startswith(("Graph", "Detected"))), type(error).__name__)
 
 

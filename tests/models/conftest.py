@@ -1,13 +1,29 @@
+import random
 from collections.abc import Callable
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models.config import ModelConfig
 from models.seq2seq import Seq2Seq
-from pipeline.schema import DECODER_INPUT_IDS, END_ID, SOURCE_IDS, START_ID
+from pipeline import records
+from pipeline.schema import (
+    DECODER_INPUT_IDS,
+    END_ID,
+    SOURCE_IDS,
+    START_ID,
+    TRAIN,
+    VALID,
+    Manifest,
+    Shard,
+    Split,
+    Subwords,
+)
+from pipeline.tokenizer import Tokenizer, train_subwords
 
+WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "six": "sechs"}
 SOURCE_VOCAB, TARGET_VOCAB = 13, 11
 TINY = {
     "encoder_units": 6,
@@ -69,3 +85,24 @@ def make_batch() -> Callable[..., tuple[dict[str, np.ndarray], np.ndarray]]:
         return {SOURCE_IDS: source, DECODER_INPUT_IDS: decoder_input}, target
 
     return make
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """A data set of number words, English to German; targets stand in reverse."""
+    folder, draw = tmp_path_factory.mktemp("data"), random.Random(1)
+    sources = [[draw.choice(list(WORDS)) for _ in range(draw.randint(1, 6))] for _ in range(48)]
+    pairs = [(" ".join(words), " ".join(WORDS[word] for word in reversed(words))) for words in sources]
+    sides, subwords = [], []
+    for side, name in enumerate(("source", "target")):
+        (folder / f"{name}.spm").write_bytes(train_subwords([pair[side] for pair in pairs], vocab_size=290))
+        tokenizer = Tokenizer.read(folder / f"{name}.spm")
+        subwords.append(Subwords(f"{name}.spm", tokenizer.fingerprint, tokenizer.vocab_size))
+        sides.append(tokenizer.tokenize(tf.constant([pair[side] for pair in pairs])).to_list())
+    encoded, splits = list(zip(*sides, strict=True)), {}
+    for split, some in ((TRAIN, encoded[:40]), (VALID, encoded[40:])):
+        (folder / split).write_bytes(b"".join(records.frame(records.serialize(*pair)) for pair in some))
+        shard = Shard(split, len(some), records.file_sha256(folder / split))
+        splits[split] = Split((shard,), len(some), *(sum(map(len, side)) for side in zip(*some, strict=True)))
+    Manifest(*subwords, splits, 48, {}, {}, {}).write(folder)
+    return str(folder)

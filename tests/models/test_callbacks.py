@@ -95,7 +95,7 @@ def test_figures_are_of_training_alone(monkeypatch):
     callback, optimizer = Figures(Progress(step=3, seconds=1.0), 4), SGD(0.5)
     optimizer.build([keras.Variable([0.0, 0.0])])
     optimizer.apply([keras.ops.convert_to_tensor([3.0, 4.0])])
-    with_model(callback, types.SimpleNamespace(optimizer=optimizer))
+    with_model(callback, types.SimpleNamespace(optimizer=optimizer, compilations=3))
     logs = {"loss": 0.0, "val_loss": np.log(3.0), "source_tokens": 160.0, "target_tokens": 40.0}
     logs |= {"val_source_tokens": 50.0, "val_target_tokens": 7.0}
     callback.on_epoch_begin(0)
@@ -110,6 +110,7 @@ def test_figures_are_of_training_alone(monkeypatch):
         "source_tokens_per_second": 32.0,
         "target_tokens_per_second": 8.0,
         "tokens_per_second": 40.0,
+        "compilations": 3,
         "learning_rate": 0.5,
         "gradient_norm": 5.0,
         "seconds": 11.0,

@@ -2,7 +2,6 @@ import dataclasses
 import errno
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -18,6 +17,7 @@ import tensorflow as tf
 from models.callbacks import FiniteLoss
 from models.checkpoint import Checkpoint
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
+from models.distribution import OneDevice
 from models.run import RunConfig, load_model, load_shortlist
 from models.search import search
 from models.seq2seq import Seq2Seq
@@ -25,10 +25,9 @@ from models.training import _bad_luck_told, build_model, train
 from pipeline import records
 from pipeline.dataset import batches, survey
 from pipeline.errors import UserError
-from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest, Shard, Split, Subwords
-from pipeline.tokenizer import Tokenizer, train_subwords
+from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest
+from pipeline.tokenizer import Tokenizer
 
-WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "six": "sechs"}
 TINY = Recipe(
     BatchingConfig(size=8, shuffle_buffer=1000),
     ModelConfig(
@@ -63,27 +62,6 @@ FIELDS = {
 
 def changed(section: str, **settings) -> Recipe:
     return dataclasses.replace(TINY, **{section: dataclasses.replace(getattr(TINY, section), **settings)})
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A data set of number words, English to German; targets stand in reverse."""
-    folder, draw = tmp_path_factory.mktemp("data"), random.Random(1)
-    sources = [[draw.choice(list(WORDS)) for _ in range(draw.randint(1, 6))] for _ in range(48)]
-    pairs = [(" ".join(words), " ".join(WORDS[word] for word in reversed(words))) for words in sources]
-    sides, subwords = [], []
-    for side, name in enumerate(("source", "target")):
-        (folder / f"{name}.spm").write_bytes(train_subwords([pair[side] for pair in pairs], vocab_size=290))
-        tokenizer = Tokenizer.read(folder / f"{name}.spm")
-        subwords.append(Subwords(f"{name}.spm", tokenizer.fingerprint, tokenizer.vocab_size))
-        sides.append(tokenizer.tokenize(tf.constant([pair[side] for pair in pairs])).to_list())
-    encoded, splits = list(zip(*sides, strict=True)), {}
-    for split, some in ((TRAIN, encoded[:40]), (VALID, encoded[40:])):
-        (folder / split).write_bytes(b"".join(records.frame(records.serialize(*pair)) for pair in some))
-        shard = Shard(split, len(some), records.file_sha256(folder / split))
-        splits[split] = Split((shard,), len(some), *(sum(map(len, side)) for side in zip(*some, strict=True)))
-    Manifest(*subwords, splits, 48, {}, {}, {}).write(folder)
-    return str(folder)
 
 
 @pytest.fixture(scope="module")
@@ -494,7 +472,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(data, tmp_path, monkeypatch):
 )
 def test_what_tensorflow_tells_becomes_one_line(error, named):
     expected = rf"^{named}: expected .*, received the first line; "
-    with pytest.raises(UserError, match=expected) as told, _bad_luck_told("DATA", Path("RUN")):
+    with pytest.raises(UserError, match=expected) as told, _bad_luck_told("DATA", Path("RUN"), OneDevice()):
         raise error(None, None, "Graph execution error:\n\nDetected at node x\nthe first line\nmore")
     assert "\n" not in str(told.value)
 
