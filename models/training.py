@@ -26,6 +26,7 @@ from models.callbacks import (
 )
 from models.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress, restore
 from models.config import BatchingConfig, DecodingConfig, Recipe, TrainingConfig
+from models.epochs import KeepEpochs
 from models.optimizers import build_optimizer
 from models.run import (
     CONFIG_FILE,
@@ -217,7 +218,8 @@ def _claim(run: Path, resume: bool, overwrite: bool, config: RunConfig) -> None:
 def _may_change(training: TrainingConfig) -> set[str]:
     """The settings that change only how long a run goes on, not what it has done so far."""
     goes_by_length = training.schedule == "cosine" or training.own_tokens
-    return {"training.patience", "training.checkpoint_every"} | (set() if goes_by_length else {"training.epochs"})
+    always = {"training.patience", "training.checkpoint_every", "training.keep"}
+    return always | (set() if goes_by_length else {"training.epochs"})
 
 
 def _validation(data: str, batching: BatchingConfig) -> tf.data.Dataset:
@@ -280,6 +282,7 @@ def _callbacks(
         BestModel(run, progress, training.best_by, training.patience),
         *[HalveOnPlateau(progress, training.plateau_epochs)] * (training.schedule == "plateau"),
         MetricsLog(run, progress),
+        KeepEpochs(run, progress, training.best_by, training.keep),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
         *[back] * averages,
         Checkpoint(run, progress, training.checkpoint_every, noted),
