@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from json import dumps
+from typing import Literal
 
 from models.config import Recipe
 from nmt_arguments import bind, nearest, summary
@@ -132,6 +133,20 @@ def translate(
             progress.update(len(batch))
 
 
+def average(run: str, /, *, output: str, by: Literal["last", "best"] = "last", count: int | None = None) -> None:
+    """Makes a run whose weights are the mean of those of some epochs of another, which `training.keep` has kept.
+
+    Args:
+        run: Folder of a run, made by `nmt train`.
+        output: Folder of the run to be made.
+        by: Which epochs, the last ones or the best.
+        count: How many; by default as many as the run's `training.keep`.
+    """
+    from models.averaging import average
+
+    print(f"{output}: mean of epochs {', '.join(map(str, average(run, output, by, count)))}")
+
+
 def inspect(run: str, /, *, text: str, output: str = "inspection.html") -> None:
     """Writes a page that shows what a model does over a sentence: single cells, gate openings, attention.
 
@@ -172,7 +187,9 @@ def demo(*, output: str = "demo-output") -> None:
     run_demo(output)
 
 
-VERBS = {verb.__name__: verb for verb in (preprocess, train, evaluate, inspect, export, translate, serve, demo)}
+VERBS = {
+    verb.__name__: verb for verb in (preprocess, train, average, evaluate, inspect, export, translate, serve, demo)
+}
 
 
 def _verb(argv: Sequence[str]) -> str:

@@ -69,7 +69,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
         " --batching.size 32"
     )
     command(
-        f"train attention --data data --output run --training.epochs 3 {sizes}"
+        f"train attention --data data --output run --training.epochs 3 --training.keep 2 {sizes}"
         " --model.attention_units 8 --decoding.beam_size 2 --training.learning_rate 0.02"
         " --decoding.max_length_factor 1"
     )
@@ -180,6 +180,24 @@ def test_an_ensemble_as_runs_and_as_one_export(
     assert told[0] == told[1] != told[2]
     assert nmt.main(["translate", export, *together]) == 2
     assert b"--ensemble: expected none, as MODEL is an export, received" in capfdbinary.readouterr().err
+
+
+def test_the_mean_of_epochs_is_a_run(
+    whole: Whole, translate: Translate, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    best, last = str(tmp_path / "best"), str(tmp_path / "last")
+    assert nmt.main(["average", whole.run, "--output", best, "--by", "best", "--count", "1"]) == 0
+    assert translate(best, lines=LINES[:11]) == translate(whole.run, lines=LINES[:11])
+    assert nmt.main(["average", whole.run, "--output", last]) == 0
+    assert capfdbinary.readouterr().out == f"{last}: mean of epochs 2, 3\n".encode()
+    files = ["--source", str(whole.test_source), "--target", str(whole.test_target)]
+    assert nmt.main(["evaluate", last, *files]) == 0
+    assert nmt.main(["inspect", last, "--text", "The cook sees the dog.", "--output", str(tmp_path / "page.html")]) == 0
+    assert nmt.main(["export", last, "--output", str(tmp_path / "export")]) == 0
+    capfdbinary.readouterr()
+    assert translate(str(tmp_path / "export"), lines=LINES[:11]) == translate(last, lines=LINES[:11])
+    assert nmt.main(["average", whole.run, "--output", last]) == 2
+    assert b"--output: expected a new folder" in capfdbinary.readouterr().err
 
 
 @pytest.mark.parametrize(
