@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from json import dumps
+from typing import Literal
 
 from models.config import Recipe
 from nmt_arguments import bind, nearest, summary
@@ -52,19 +53,29 @@ def train(
     train(settings, data, output, resume, overwrite)
 
 
-def evaluate(model: str, /, *, source: str, target: str, beam_size: int | None = None, json: bool = False) -> None:
+def evaluate(
+    model: str,
+    /,
+    *,
+    source: str,
+    target: str,
+    ensemble: tuple[str, ...] = (),
+    beam_size: int | None = None,
+    json: bool = False,
+) -> None:
     """Translates a source file and compares with a target file: BLEU and chrF by sacreBLEU.
 
     Args:
         model: Folder of a run or of an export, or the URL of a served model.
         source: File of sentences to translate, one a line.
         target: File of reference translations, line for line.
+        ensemble: Folders of other runs with the same subwords, which translate together with a run.
         beam_size: Hypotheses kept in the search, 1 for greedy search; by default the model's own setting.
         json: Print one JSON object.
     """
     from serving.evaluate import evaluate
 
-    result = evaluate(model, source, target, beam_size)
+    result = evaluate(model, source, target, beam_size, ensemble)
     if json:
         print(dumps(dataclasses.asdict(result), indent=2))
         return
@@ -74,20 +85,27 @@ def evaluate(model: str, /, *, source: str, target: str, beam_size: int | None =
     print(f"{result.sentences} sentences in {result.seconds:.1f} s")
 
 
-def export(run: str, /, *, output: str) -> None:
+def export(run: str, /, *, output: str, ensemble: tuple[str, ...] = ()) -> None:
     """Writes a run's best model as the next version of a SavedModel, from text to text.
 
     Args:
         run: Folder of a run, made by `nmt train`.
         output: Folder of the export; the version's folder is made in it.
+        ensemble: Folders of other runs with the same subwords, which translate together with it.
     """
     from serving.export import export
 
-    print(export(run, output))
+    print(export(run, output, ensemble))
 
 
 def translate(
-    model: str, /, *, beam_size: int | None = None, temperature: float | None = None, seed: int | None = None
+    model: str,
+    /,
+    *,
+    ensemble: tuple[str, ...] = (),
+    beam_size: int | None = None,
+    temperature: float | None = None,
+    seed: int | None = None,
 ) -> None:
     r"""Translates lines from stdin to as many lines on stdout, in order.
 
@@ -95,6 +113,7 @@ def translate(
 
     Args:
         model: Folder of a run or of an export, or the URL of a served model.
+        ensemble: Folders of other runs with the same subwords, which translate together with a run.
         beam_size: Hypotheses kept in the search, 1 for greedy search; by default the model's own setting.
         temperature: Above 0, draws a translation instead of searching the best; below 1, likely tokens more often.
         seed: Decides what is drawn.
@@ -103,7 +122,7 @@ def translate(
 
     from serving.endpoint import open_model
 
-    translator = open_model(model, beam_size, temperature, seed)
+    translator = open_model(model, beam_size, temperature, seed, ensemble)
     lines = (line.decode(errors="replace") for line in split_lines(sys.stdin.buffer))
     lines_at_once = 1 if sys.stdin.isatty() else LINES_AT_ONCE
     with tqdm(unit=" lines", disable=None) as progress:
@@ -112,6 +131,20 @@ def translate(
                 sys.stdout.buffer.write(translation.replace("\n", " ").encode() + b"\n")
             sys.stdout.buffer.flush()
             progress.update(len(batch))
+
+
+def average(run: str, /, *, output: str, by: Literal["last", "best"] = "last", count: int | None = None) -> None:
+    """Makes a run whose weights are the mean of those of some epochs of another, which `training.keep` has kept.
+
+    Args:
+        run: Folder of a run, made by `nmt train`.
+        output: Folder of the run to be made.
+        by: Which epochs, the last ones or the best.
+        count: How many; by default as many as the run's `training.keep`.
+    """
+    from models.averaging import average
+
+    print(f"{output}: mean of epochs {', '.join(map(str, average(run, output, by, count)))}")
 
 
 def inspect(run: str, /, *, text: str, output: str = "inspection.html") -> None:
@@ -154,7 +187,9 @@ def demo(*, output: str = "demo-output") -> None:
     run_demo(output)
 
 
-VERBS = {verb.__name__: verb for verb in (preprocess, train, evaluate, inspect, export, translate, serve, demo)}
+VERBS = {
+    verb.__name__: verb for verb in (preprocess, train, average, evaluate, inspect, export, translate, serve, demo)
+}
 
 
 def _verb(argv: Sequence[str]) -> str:

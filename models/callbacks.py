@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +187,11 @@ class ValidationBleu(keras.callbacks.Callback):
         logs["val_bleu"] = self.score()
 
 
+def figure(logs: Mapping[str, Any], best_by: str) -> float:
+    """What epochs are compared by, the higher the better: `bleu` or `loss`."""
+    return float(logs["val_bleu"] if best_by == "bleu" else -logs["val_loss"])
+
+
 class BestModel(keras.callbacks.Callback):
     """Keeps the model of the best epoch, and stops when none has been better for a while.
 
@@ -204,13 +209,19 @@ class BestModel(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Compares the epoch with the best."""
         assert logs is not None
-        figure = logs["val_bleu"] if self.best_by == "bleu" else -logs["val_loss"]
-        if figure > self.progress.best:
-            self.progress.best, self.progress.best_epoch = float(figure), epoch + 1
+        found = figure(logs, self.best_by)
+        if found > self.progress.best:
+            self.progress.best, self.progress.best_epoch = found, epoch + 1
             with write_beside(self.run / MODEL_FILE) as path:
                 self.model.save(path)
         if self.patience and epoch + 1 - self.progress.best_epoch >= self.patience:
             self.model.stop_training = True
+
+
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's `metrics.jsonl`, an epoch each; none if there is no such file."""
+    path = run / METRICS_FILE
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 class MetricsLog(keras.callbacks.Callback):
@@ -223,9 +234,7 @@ class MetricsLog(keras.callbacks.Callback):
 
     def __init__(self, run: Path, progress: Progress):
         super().__init__()
-        self.path = run / METRICS_FILE
-        lines = self.path.read_text().splitlines() if self.path.exists() else []
-        self.rows = [json.loads(line) for line in lines][: progress.epoch]
+        self.path, self.rows = run / METRICS_FILE, read_metrics(run)[: progress.epoch]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the line."""

@@ -81,6 +81,8 @@ class TrainingConfig:
         best_by: Which validation figure decides the weights that are kept, `bleu` or `loss`.
         checkpoint_every: Batches of an epoch from one checkpoint to the next; 0 writes one at its end alone.
         patience: Epochs without a better one after which training stops; 0 never stops.
+        keep: Epochs whose models are kept beside the best one, for `nmt average`: so many of the last, and so many of
+            the best.
     """
 
     epochs: int = 10
@@ -114,6 +116,7 @@ class TrainingConfig:
     best_by: Literal["bleu", "loss"] = "bleu"
     checkpoint_every: int = 0
     patience: int = 0
+    keep: int = 0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -128,7 +131,7 @@ class TrainingConfig:
         require(self.seed < 2**32, "training.seed", "below 2 ** 32", self.seed)
         for name in (
             *("warmup_steps", "halve_after", "halve_every", "plateau_epochs", "seed", "patience", "checkpoint_every"),
-            *("weight_decay", "clip_norm", "clip_value", "z_loss"),
+            *("keep", "weight_decay", "clip_norm", "clip_value", "z_loss"),
             *("truncation_every", "refinement_samples", "refinement_likelihood"),
         ):
             require(getattr(self, name) >= 0, f"training.{name}", "at least 0", getattr(self, name))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CONFIG_FILE, MODEL_FILE = "config.json", "best.keras"
 SOURCE_SUBWORDS, TARGET_SUBWORDS, SHORTLIST_FILE = "source.spm", "target.spm", "shortlist.npz"
+AVERAGE_FILE = "average.json"
 FORMAT = 4
 
 

@@ -26,8 +26,17 @@ from models.callbacks import (
 from models.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress, restore, undone
 from models.config import Recipe, TrainingConfig
 from models.distribution import Devices, join
+from models.epochs import KeepEpochs
 from models.optimizers import build_optimizer
-from models.run import CONFIG_FILE, SHORTLIST_FILE, SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, start_from
+from models.run import (
+    AVERAGE_FILE,
+    CONFIG_FILE,
+    SHORTLIST_FILE,
+    SOURCE_SUBWORDS,
+    TARGET_SUBWORDS,
+    RunConfig,
+    start_from,
+)
 from models.seq2seq import Seq2Seq
 from models.shortlist import learn
 from models.validation import Searcher, scorer, validation_batches
@@ -288,6 +297,11 @@ def _require_free(run: Path, exists: bool, resume: bool, overwrite: bool, config
         )
     if not exists or overwrite:
         return
+    if (run / AVERAGE_FILE).exists():
+        raise UserError(
+            f"--resume: expected a run that was trained, received {str(run)!r}, which `nmt average` made; train a new"
+            f" one with --training.start_from {run}"
+        )
     changed = config.changed_from(RunConfig.read_from(run))
     told = "; ".join(f"{name}: {before} there, {now} here" for name, (before, now) in changed.items())
     if changed.keys() - _may_change(config.recipe.training):
@@ -302,7 +316,7 @@ def _require_free(run: Path, exists: bool, resume: bool, overwrite: bool, config
 def _may_change(training: TrainingConfig) -> set[str]:
     """The settings that change only how long a run goes on, not what it has done so far."""
     goes_by_length = training.schedule == "cosine" or training.own_tokens
-    always = {"training.patience", "training.checkpoint_every", "training.distribution"}
+    always = {f"training.{name}" for name in ("patience", "checkpoint_every", "keep", "distribution")}
     return always | (set() if goes_by_length else {"training.epochs"})
 
 
@@ -369,6 +383,7 @@ def _callbacks(
         BestModel(run, progress, training.best_by, training.patience),
         *[HalveOnPlateau(progress, training.plateau_epochs)] * (training.schedule == "plateau"),
         MetricsLog(run, progress),
+        KeepEpochs(run, progress, training.best_by, training.keep),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
         *[back] * averages,
         Checkpoint(run, progress, training.checkpoint_every, noted),

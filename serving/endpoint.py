@@ -33,7 +33,11 @@ class Endpoint(NamedTuple):
 
 
 def open_model(
-    model: str, beam_size: int | None = None, temperature: float | None = None, seed: int | None = None
+    model: str,
+    beam_size: int | None = None,
+    temperature: float | None = None,
+    seed: int | None = None,
+    ensemble: Sequence[str] = (),
 ) -> Endpoint:
     """Opens a model; TensorFlow is loaded for a folder alone.
 
@@ -42,9 +46,10 @@ def open_model(
         beam_size: Instead of the recipe's, as are the next two; a run can take any, an export only its own.
         temperature: See `DecodingConfig`.
         seed: See `DecodingConfig`.
+        ensemble: Runs whose models translate together with that of a run.
 
     Raises:
-        UserError: There is no such model, or its search is fixed at other settings.
+        UserError: There is no such model, its search is fixed at other settings, or the runs have other subwords.
     """
     settings = {"beam_size": beam_size, "temperature": temperature, "seed": seed}
     given = {name: value for name, value in settings.items() if value is not None}
@@ -55,18 +60,19 @@ def open_model(
     if model.startswith(("http://", "https://")):
         for name, value in given.items():
             raise _fixed(name, value, "the URL of a served model, whose search is fixed at export")
+        _require_one(ensemble, "the URL of a served model")
         return Endpoint(Client(model, timeout=ANSWER_TIMEOUT).translate, {"url": model})
     if (Path(model) / CONFIG_FILE).exists():
-        return _open_run(model, given)
-    return _open_export(model, given)
+        return _open_run(model, ensemble, given)
+    return _open_export(model, ensemble, given)
 
 
-def _open_run(run: str, settings: Mapping[str, Any]) -> Endpoint:
+def _open_run(run: str, ensemble: Sequence[str], settings: Mapping[str, Any]) -> Endpoint:
     import tensorflow as tf
 
     from serving.translator import Translator
 
-    translator = Translator.from_run(run, **settings)
+    translator = Translator.from_run(run, ensemble, **settings)
 
     def translate(texts: Sequence[str]) -> list[str]:
         try:
@@ -78,7 +84,7 @@ def _open_run(run: str, settings: Mapping[str, Any]) -> Endpoint:
     return Endpoint(translate, dataclasses.asdict(translator.decoding))
 
 
-def _open_export(export: str, settings: Mapping[str, Any]) -> Endpoint:
+def _open_export(export: str, ensemble: Sequence[str], settings: Mapping[str, Any]) -> Endpoint:
     import numpy as np
 
     from serving.export import exported_decoding
@@ -86,6 +92,7 @@ def _open_export(export: str, settings: Mapping[str, Any]) -> Endpoint:
     from serving.status import StatusError
 
     version = newest_version(export)
+    _require_one(ensemble, "an export")
     decoding = exported_decoding(version)
     for name, value in settings.items():
         if value != decoding[name]:
@@ -114,6 +121,15 @@ def _fixed(name: str, value: Any, found: str) -> UserError:
         f"{_option(name)}: expected none, as MODEL is {found}, received {value}; give a run, or train with"
         f" --decoding.{name} and export again"
     )
+
+
+def _require_one(ensemble: Sequence[str], found: str) -> None:
+    """Refuses an ensemble with what is no run."""
+    if ensemble:
+        raise UserError(
+            f"--ensemble: expected none, as MODEL is {found}, received {' '.join(ensemble)}; give a run, or export one"
+            " with --ensemble"
+        )
 
 
 def _option(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from sacrebleu.metrics import BLEU, CHRF
@@ -37,7 +38,9 @@ class Evaluation:
     decoding: dict[str, Any]
 
 
-def evaluate(model: str, source: str, target: str, beam_size: int | None = None) -> Evaluation:
+def evaluate(
+    model: str, source: str, target: str, beam_size: int | None = None, ensemble: Sequence[str] = ()
+) -> Evaluation:
     """Translates a source file and compares with a target file.
 
     Args:
@@ -45,6 +48,7 @@ def evaluate(model: str, source: str, target: str, beam_size: int | None = None)
         source: File of sentences, one a line, plain or gzip.
         target: File of reference translations, line for line.
         beam_size: Instead of the recipe's.
+        ensemble: Runs whose models translate together with that of a run.
 
     Raises:
         UserError: A file or the model is missing, or the files are empty or their line counts differ.
@@ -57,7 +61,7 @@ def evaluate(model: str, source: str, target: str, beam_size: int | None = None)
         )
     if not sources:
         raise UserError(f"--source: expected at least one sentence, received {source!r}, which is empty; give another")
-    endpoint, hypotheses = open_model(model, beam_size), []
+    endpoint, hypotheses = open_model(model, beam_size, ensemble=ensemble), []
     begin = time.perf_counter()
     with tqdm(total=len(sources), unit=" sentences", disable=None) as progress:
         for first in range(0, len(sources), SENTENCES_AT_ONCE):

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -19,26 +20,31 @@ EXPORT_FILE = "export.json"
 FORMAT = 1
 
 
-def export(run: str, output: str) -> str:
+def export(run: str, output: str, ensemble: Sequence[str] = ()) -> str:
     """Writes the best model of a run as the next version of an export.
 
     Args:
         run: The run's folder.
         output: The export's folder; TF Serving is pointed at it.
+        ensemble: Runs whose best models translate together with it.
 
     Returns:
         The path of the new version, `output/<version>`, with `saved_model.pb` and `export.json`.
 
     Raises:
-        UserError: The run is not whole.
+        UserError: A run is not whole, or of other subwords than the first.
     """
-    config, translator = RunConfig.read_from(run), Translator.from_run(run)
+    config, translator = RunConfig.read_from(run), Translator.from_run(run, ensemble)
     version = Path(output) / str(max(version_folders(output), default=0) + 1)
     card = {
         "format": FORMAT,
         "source_fingerprint": config.source_fingerprint,
         "target_fingerprint": config.target_fingerprint,
+        "run": run,
         "recipe": dataclasses.asdict(config.recipe),
+        "ensemble": [
+            {"run": other, "recipe": dataclasses.asdict(RunConfig.read_from(other).recipe)} for other in ensemble
+        ],
         "versions": {name: importlib.metadata.version(name) for name in ("tensorflow", "tensorflow-text", "keras")},
     }
     signatures = {"serving_default": translator.translate, "nbest": translator.nbest}

@@ -1,12 +1,14 @@
 """The translation service as one graph: tokenizer, model and search, from string to string."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from models.config import DecodingConfig
+from models.ensemble import Ensemble, load_ensemble
 from models.run import SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, load_model, load_shortlist
 from models.search import search
 from models.seq2seq import Seq2Seq
@@ -34,7 +36,7 @@ class Translator(tf.Module):
     time, so that memory has a bound, and never alone, because a product of a single row rounds differently.
 
     Args:
-        model: The model.
+        model: The model, or several that search as one.
         source: Its source subwords.
         target: Its target subwords.
         decoding: How to search.
@@ -43,7 +45,7 @@ class Translator(tf.Module):
 
     def __init__(
         self,
-        model: Seq2Seq,
+        model: Seq2Seq | Ensemble,
         source: Tokenizer,
         target: Tokenizer,
         decoding: DecodingConfig,
@@ -53,26 +55,29 @@ class Translator(tf.Module):
         self.source, self.decoding = source, decoding
         self.target = source if target.fingerprint == source.fingerprint else target
         # The Keras model itself must not be tracked: TF Serving's session would not find its variables.
-        self._weights = [variable.value for variable in model.trainable_variables]
+        self._weights = [weight.value for weight in model.weights]
         shortlist = Shortlist(*map(tf.constant, shortlist)) if shortlist else None
         self._search = lambda ids, n_best: search(model, ids, decoding, n_best, shortlist)
         self._word_starts = tf.constant(source.word_starts().numpy())
 
     @classmethod
-    def from_run(cls, run: str | Path, **settings: Any) -> "Translator":
+    def from_run(cls, run: str | Path, ensemble: Sequence[str | Path] = (), **settings: Any) -> "Translator":
         """Loads the best model of a run.
 
         Args:
             run: The run's folder.
+            ensemble: Runs whose best models translate together with it; settings and shortlist are those of `run`.
             **settings: Fields of `DecodingConfig`, instead of the recipe's.
 
         Raises:
-            UserError: The folder is no run, has no finished epoch, or its subwords are not those of its training.
+            UserError: A folder is no run, has no finished epoch, or its subwords are not those of its training, or not
+                the same as the others'.
         """
         config = RunConfig.read_from(run)
         decoding = dataclasses.replace(config.recipe.decoding, **settings)
         source, target = load_tokenizers(run, config)
-        return cls(load_model(run), source, target, decoding, load_shortlist(run, decoding))
+        model = load_ensemble([run, *ensemble]) if ensemble else load_model(run)
+        return cls(model, source, target, decoding, load_shortlist(run, decoding))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
     def translate(self, text: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -42,6 +42,7 @@ class Whole:
     test_target: Path
     report: str
     run: str
+    other: str
     export: str
     version: str
 
@@ -63,13 +64,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
         "preprocess --source train.en --target train.de --valid-source valid.en --valid-target valid.de --output data"
         " --vocab-size 600 --exclude test.en test.de -- --direct_num_workers=1"
     )
-    command(
-        "train attention --data data --output run --training.epochs 3 --model.encoder_units 16 --model.decoder_units 16"
-        " --model.embedding_size 12 --model.readout_units 12 --model.attention_units 8 --batching.size 32"
-        " --decoding.beam_size 2 --training.learning_rate 0.02 --decoding.max_length_factor 1"
+    sizes = (
+        "--model.encoder_units 16 --model.decoder_units 16 --model.embedding_size 12 --model.readout_units 12"
+        " --batching.size 32"
     )
+    command(
+        f"train attention --data data --output run --training.epochs 3 --training.keep 2 {sizes}"
+        " --model.attention_units 8 --decoding.beam_size 2 --training.learning_rate 0.02"
+        " --decoding.max_length_factor 1"
+    )
+    command(f"train plain --data data --output other --training.epochs 2 --training.learning_rate 0.02 {sizes}")
     version = command("export run --output export").strip()
-    return Whole(folder, folder / "test.en", folder / "test.de", report, f"{folder}/run", f"{folder}/export", version)
+    folders = f"{folder}/run", f"{folder}/other", f"{folder}/export"
+    return Whole(folder, folder / "test.en", folder / "test.de", report, *folders, version)
 
 
 Translate = Callable[..., list[bytes]]
@@ -155,6 +162,42 @@ def test_evaluate(whole: Whole, url: str, capsys: pytest.CaptureFixture[str]) ->
         ]
     assert nmt.main(["evaluate", whole.run, *files, "--beam-size", "1"]) == 0
     assert json.loads(capsys.readouterr().out)["decoding"]["beam_size"] == 1
+
+
+def test_an_ensemble_as_runs_and_as_one_export(
+    whole: Whole, translate: Translate, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    together, export = ["--ensemble", whole.other, whole.run], str(tmp_path / "export")
+    assert nmt.main(["export", whole.run, "--output", export, *together]) == 0
+    card = json.loads((tmp_path / "export" / "1" / "export.json").read_text())
+    assert [card["run"], *(member["run"] for member in card["ensemble"])] == [whole.run, whole.other, whole.run]
+    assert translate(whole.run, *together, lines=LINES[:11]) == translate(export, lines=LINES[:11])
+    files, told = ["--source", str(whole.test_source), "--target", str(whole.test_target), "--json"], []
+    capfdbinary.readouterr()
+    for argv in ([whole.run, *together], [export], [whole.run]):
+        assert nmt.main(["evaluate", *argv, *files]) == 0
+        told.append(json.loads(capfdbinary.readouterr().out)["chrf"])
+    assert told[0] == told[1] != told[2]
+    assert nmt.main(["translate", export, *together]) == 2
+    assert b"--ensemble: expected none, as MODEL is an export, received" in capfdbinary.readouterr().err
+
+
+def test_the_mean_of_epochs_is_a_run(
+    whole: Whole, translate: Translate, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    best, last = str(tmp_path / "best"), str(tmp_path / "last")
+    assert nmt.main(["average", whole.run, "--output", best, "--by", "best", "--count", "1"]) == 0
+    assert translate(best, lines=LINES[:11]) == translate(whole.run, lines=LINES[:11])
+    assert nmt.main(["average", whole.run, "--output", last]) == 0
+    assert capfdbinary.readouterr().out == f"{last}: mean of epochs 2, 3\n".encode()
+    files = ["--source", str(whole.test_source), "--target", str(whole.test_target)]
+    assert nmt.main(["evaluate", last, *files]) == 0
+    assert nmt.main(["inspect", last, "--text", "The cook sees the dog.", "--output", str(tmp_path / "page.html")]) == 0
+    assert nmt.main(["export", last, "--output", str(tmp_path / "export")]) == 0
+    capfdbinary.readouterr()
+    assert translate(str(tmp_path / "export"), lines=LINES[:11]) == translate(last, lines=LINES[:11])
+    assert nmt.main(["average", whole.run, "--output", last]) == 2
+    assert b"--output: expected a new folder" in capfdbinary.readouterr().err
 
 
 @pytest.mark.parametrize(

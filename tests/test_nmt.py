@@ -47,7 +47,7 @@ def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture
         nmt.main(["--help"])
     assert ended.value.code == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for verb in ("preprocess", "train", "evaluate", "export", "translate", "serve", "demo"):
+    for verb in ("preprocess", "train", "average", "evaluate", "export", "translate", "serve", "demo"):
         assert f" {verb} " in printed
     assert "Translates lines from stdin to as many lines on stdout, in order." in printed
 
@@ -58,8 +58,10 @@ def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture
         ("preprocess", ["--source SOURCE [SOURCE ...]", "--valid-target", "--vocab-size", "default: 8000", "[-- BEAM"]),
         ("train", ["RECIPE", "--data DATA", "--resume", "--training.epochs EPOCHS", "{simple,relu,lstm,"]),
         ("train", ["Highest global norm of the gradient (Pascanu 2013); 0 clips none. (type: float, default: 1.0)"]),
+        ("average", ["RUN", "--output OUTPUT", "--by {last,best}", "default: last", "--count COUNT"]),
         ("evaluate", ["MODEL", "--source SOURCE", "--target TARGET", "--beam-size BEAM_SIZE", "--json"]),
-        ("export", ["RUN", "--output OUTPUT"]),
+        ("evaluate", ["--ensemble ENSEMBLE [ENSEMBLE ...]"]),
+        ("export", ["RUN", "--output OUTPUT", "--ensemble ENSEMBLE [ENSEMBLE ...]"]),
         ("translate", ["MODEL", "--beam-size BEAM_SIZE", "--seed SEED", r"A line ends with \n alone or \r\n"]),
         ("serve", ["EXPORT", "--host", "127.0.0.1", "--port", "8501", "--model-name", "default: nmt"]),
         ("demo", ["--output OUTPUT"]),

@@ -68,6 +68,7 @@ MISTAKES = [
     ("training.clip_value", 0.5),
     ("training.accumulation", 0),
     ("training.checkpoint_every", -1),
+    ("training.keep", -1),
     ("training.truncation_every", -1),
     # Not as far as the default of no truncation would have it.
     ("training.truncation_reach", 4),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import sacrebleu
@@ -18,6 +19,7 @@ from models.callbacks import FiniteLoss
 from models.checkpoint import Checkpoint
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
 from models.distribution import OneDevice
+from models.epochs import epoch_file
 from models.run import RunConfig, load_model, load_shortlist
 from models.search import search
 from models.seq2seq import Seq2Seq
@@ -184,6 +186,39 @@ def test_resumed_is_uninterrupted(whole_run, data, tmp_path, monkeypatch):
         assert found.files == expected.files
         for name in found.files:
             np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_resumed_run_keeps_the_epochs_of_an_uninterrupted_one(data, tmp_path, monkeypatch, capsys):
+    recipe, whole, run, write = changed("training", keep=1), tmp_path / "whole", tmp_path / "run", Checkpoint._write
+    train(recipe, data, str(whole))
+
+    def die_after_an_epoch(self):
+        # All but the checkpoint of the second epoch is written.
+        if self.progress.epoch == 2:
+            raise Killed
+        write(self)
+
+    monkeypatch.setattr(Checkpoint, "_write", die_after_an_epoch)
+    with pytest.raises(Killed):
+        train(recipe, data, str(run))
+    assert (run / "epochs" / "2.keras").exists()
+    monkeypatch.undo()
+    train(recipe, data, str(run), resume=True)
+    kept = sorted(path.name for path in (whole / "epochs").iterdir())
+    best = max(metrics(whole), key=lambda row: row["val_bleu"])["epoch"]
+    assert kept == sorted({"3.keras", f"{best}.keras"})
+    assert sorted(path.name for path in (run / "epochs").iterdir()) == kept
+    for name in kept:
+        models = [keras.saving.load_model(each / "epochs" / name, compile=False) for each in (run, whole)]
+        for found, expected in zip(*(model.weights for model in models), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    # The best one is also kept where it always is.
+    models = [keras.saving.load_model(path, compile=False) for path in (whole / "best.keras", epoch_file(whole, best))]
+    for found, expected in zip(*(model.weights for model in models), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    train(changed("training", keep=2), data, str(run), resume=True)
+    assert "goes on with other settings (training.keep: 1 there, 2 here)" in capsys.readouterr().err
 
 
 def test_nothing_is_traced_after_the_first_epoch(data, tmp_path, monkeypatch):

@@ -86,6 +86,13 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def other_run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with the subwords of `run`, of other parts, which keep statistics beside their parameters."""
+    parts = {"cell": "batch-norm-lstm", "encoder": "unidirectional", "attention": "dot", "embedding_size": 16}
+    return make_run(data, tmp_path_factory.mktemp("runs") / "other", epochs=4, beam_size=1, **parts)
+
+
+@pytest.fixture(scope="session")
 def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run without attention, of other parts, with a vocabulary for each side; its beam is 1."""
     folder = tmp_path_factory.mktemp("plain")

@@ -3,10 +3,12 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from models.run import RunConfig
 from pipeline.errors import UserError
 from serving.endpoint import open_model
+from serving.translator import Translator
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,22 @@ def test_a_run_can_draw(run, export, endpoints, sentences):
         UserError, match=r"^--temperature: expected none, as MODEL is an export with --temperature 0.0,"
     ):
         open_model(str(export), temperature=1.0)
+
+
+def test_a_run_takes_others_along(run, other_run, endpoints, sentences):
+    together = open_model(str(run), ensemble=[str(other_run)])
+    assert together.decoding == endpoints["run"].decoding
+    short = min(sentences, key=len)
+    translator = Translator.from_run(run, [other_run])
+    assert together([short]) == [translator.translate(tf.constant([short]))["translation"].numpy()[0].decode()]
+    assert open_model(str(run), beam_size=1, ensemble=[str(other_run)]).decoding["beam_size"] == 1
+
+
+def test_an_export_and_a_server_take_no_others_along(export, url, other_run):
+    for model, named in ((str(export), "an export"), (url, "the URL of a served model")):
+        told = rf"expected none, as MODEL is {named}, received {other_run}; give a run, or export one with --ensemble"
+        with pytest.raises(UserError, match=rf"^--ensemble: {told}$"):
+            open_model(model, ensemble=[str(other_run)])
 
 
 def test_no_model(tmp_path, export, small_export):

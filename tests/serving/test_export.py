@@ -1,5 +1,6 @@
 import base64
 import contextlib
+import dataclasses
 import json
 import os
 import resource
@@ -187,8 +188,29 @@ def test_the_card_beside_the_model(export, run):
     card, config = json.loads((export / "1" / "export.json").read_text()), RunConfig.read_from(run)
     assert (card["format"], card["source_fingerprint"]) == (1, config.source_fingerprint)
     assert card["recipe"]["model"]["attention"] == "additive"
+    assert (card["run"], card["ensemble"]) == (str(run), [])
     assert card["versions"]["tensorflow"] == tf.__version__
     assert exported_decoding(export / "1")["beam_size"] == config.recipe.decoding.beam_size == 3
+
+
+def test_an_ensemble_is_one_graph_and_translates_as_its_runs(run, other_run, sentences, tmp_path):
+    version = Path(make_export(str(run), str(tmp_path), [str(other_run), str(run)]))
+    assert refused(read_graph(version)) == set()
+    texts, expected = sentences[:80], Translator.from_run(run, [other_run, run])
+    servable = Servable(version)
+    try:
+        rows = np.array([text.encode() for text in texts], object)
+        translations = servable.run("serving_default", {"text": rows})["translation"].tolist()
+        scores = servable.run("nbest", {"text": rows})["scores"]
+    finally:
+        servable.close()
+    assert translations == expected.translate(tf.constant(texts))["translation"].numpy().tolist()
+    np.testing.assert_allclose(scores, expected.nbest(tf.constant(texts))["scores"], rtol=1e-4, atol=1e-5)
+    card = json.loads((version / "export.json").read_text())
+    recipes = [dataclasses.asdict(RunConfig.read_from(each).recipe) for each in (run, other_run)]
+    assert (card["format"], card["run"], card["recipe"]) == (1, str(run), recipes[0])
+    assert card["ensemble"] == [{"run": str(other_run), "recipe": recipes[1]}, {"run": str(run), "recipe": recipes[0]}]
+    assert exported_decoding(version) == recipes[0]["decoding"]
 
 
 @contextlib.contextmanager

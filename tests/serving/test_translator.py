@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.ensemble import Ensemble
 from models.run import load_model, load_shortlist
 from models.search import search
 from pipeline.errors import UserError
@@ -162,6 +163,29 @@ def test_one_vocabulary_is_held_once(translator, model):
     assert sorted(variable.shape.as_list() for variable in translator.variables) == sorted(
         variable.shape.as_list() for variable in model.trainable_variables
     )
+
+
+def test_an_ensemble_translates_as_its_models_do_in_one_search(run, other_run, translator, model, sentences):
+    ensemble = Translator.from_run(run, [other_run])
+    assert ensemble.decoding == translator.decoding
+    short = [text for text in sentences if len(text.split()) <= 8][:40]
+    source_ids = ensemble.source.tokenize(tf.constant(short)).to_tensor()
+    members, shortlist = Ensemble([model, load_model(other_run)]), load_shortlist(run, translator.decoding)
+    expected = search(members, source_ids, translator.decoding, 3, shortlist)
+    found = ensemble.nbest(tf.constant(short))
+    np.testing.assert_allclose(found["scores"], expected.scores, rtol=1e-4, atol=1e-5)
+    texts = [translator.target.detokenize(tf.RaggedTensor.from_tensor(ids)).numpy().tolist() for ids in expected.ids]
+    assert found["translations"].numpy().tolist() == texts
+    alone = translator.nbest(tf.constant(short))["scores"].numpy()
+    assert np.abs(found["scores"].numpy() - alone).max() > 0.01, "the other model had no say"
+    assert len(ensemble.variables) == len(members.weights) > len(model.weights)
+
+
+def test_an_ensemble_of_other_subwords_is_refused(run, plain_run):
+    with pytest.raises(
+        UserError, match=rf"^--ensemble: expected runs with the source .* received '{plain_run}', which"
+    ):
+        Translator.from_run(run, [plain_run])
 
 
 @pytest.mark.parametrize("name", ["source.spm", "target.spm"])
