@@ -85,7 +85,9 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
             _put_first_weights(training, model, config, tokenizers)
         model.compile(optimizer=build_optimizer(training, steps), jit_compile=_compiles())
         model.optimizer.build(model.trainable_variables)
-    searched = model if devices.count == 1 else build_model(recipe, manifest, steps)
+    # Search is that of a service: on one device, in float32.
+    is_searched = devices.count == 1 and training.precision == "float32"
+    searched = model if is_searched else build_model(recipe, manifest, steps)
     # Only now, as nothing that the user gave has been refused.
     with _claimed(Path(output), resume, overwrite, config, devices) as run, devices.training():
         _write_what_search_needs(run, recipe, data, tokenizers)
