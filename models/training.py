@@ -312,7 +312,9 @@ def _scorer(searcher: Searcher, validation: tf.data.Dataset, run: Path) -> Calla
 
     def score() -> float:
         progress = tqdm(validation, desc="validation BLEU", unit="batch", leave=False, disable=None)
-        hypotheses = [line for inputs, _ in progress for line in to_text(searcher.predict_on_batch(inputs[SOURCE_IDS]))]
+        hypotheses = [
+            line for inputs, _ in progress for line in to_text(searcher.predict_on_batch(inputs[SOURCE_IDS].numpy()))
+        ]
         return sacrebleu.corpus_bleu(hypotheses, [references]).score
 
     return score
