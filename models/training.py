@@ -27,8 +27,10 @@ from models.callbacks import (
 from models.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress, restore
 from models.config import BatchingConfig, DecodingConfig, Recipe, TrainingConfig
 from models.optimizers import build_optimizer
+from models.report import write_report
 from models.run import (
     CONFIG_FILE,
+    MODEL_FILE,
     SHORTLIST_FILE,
     SOURCE_SUBWORDS,
     TARGET_SUBWORDS,
@@ -36,6 +38,8 @@ from models.run import (
     load_shortlist,
     start_from,
 )
+from models.sample_log import SampleLog
+from models.samples import Samples
 from models.search import search
 from models.seq2seq import Seq2Seq
 from models.shortlist import learn
@@ -88,16 +92,20 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
 
     model.compile(optimizer=build_optimizer(recipe.training, all_steps), jit_compile=_compiles())
     progress = restore(run, model)
+    searcher = Searcher(model, run, recipe.decoding)
+    samples = Samples(pairs(data, VALID), model, searcher.predict_on_batch, *tokenizers)
     if _is_over(recipe.training, progress):
         print(f"{run}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
+        _report(run, manifest, progress, samples)
         return
-    score = _scorer(Searcher(model, run, recipe.decoding), validation, run)
+    score = _scorer(searcher, validation, run)
     with signals.noted() as noted, _bad_luck_told(data, run):
         while not _is_over(recipe.training, progress):
-            callbacks = _callbacks(recipe.training, run, progress, steps, score, noted)
+            callbacks = _callbacks(recipe.training, run, progress, steps, score, noted, samples)
             _fit(model, recipe, data, steps, progress, validation, callbacks)
             # Keras leaves the moving average in the place of the weights.
             progress = restore(run, model)
+    _report(run, manifest, progress, samples)
     print(
         f"{run}: best epoch {progress.best_epoch}, {recipe.training.best_by} {abs(progress.best):.4g}", file=sys.stderr
     )
@@ -266,6 +274,7 @@ def _callbacks(
     steps: int,
     score: Callable[[], float],
     noted: Sequence[int],
+    samples: Samples,
 ) -> list[keras.callbacks.Callback]:
     """The callbacks, each after those whose figures it uses; the checkpoint comes last, when all else is written."""
     average = AverageWeights()
@@ -281,9 +290,16 @@ def _callbacks(
         *[HalveOnPlateau(progress, training.plateau_epochs)] * (training.schedule == "plateau"),
         MetricsLog(run, progress),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
+        SampleLog(run / "tensorboard" / "samples", samples),
         *[back] * averages,
         Checkpoint(run, progress, training.checkpoint_every, noted),
     ]
+
+
+def _report(run: Path, manifest: Manifest, progress: Progress, samples: Samples) -> None:
+    """Writes the report of a training that is over; of its model, the best weights are left."""
+    samples.model.load_weights(run / MODEL_FILE)
+    write_report(run, manifest, progress.best_epoch, samples.translate())
 
 
 class Searcher(keras.Model):
