@@ -52,7 +52,7 @@ from pipeline.tokenizer import Tokenizer
 
 
 def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrite: bool = False) -> None:
-    """Trains a model and leaves a run: settings, subwords, shortlist, best model, checkpoint, `metrics.jsonl`, logs.
+    """Trains a model and leaves a run: settings, subwords, shortlist, best model, checkpoint, metrics, logs, report.
 
     Args:
         recipe: The settings.
