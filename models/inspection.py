@@ -85,7 +85,9 @@ def attend(model: Seq2Seq, source_ids: np.ndarray, target_ids: np.ndarray) -> li
     if not attention:
         return [None] * len(source_ids)
     batch, length = source_ids.shape
-    weights = np.stack([np.reshape(each.weights, (batch, -1, length)).mean(axis=1) for each in readings], axis=1)
+    weights = np.stack(
+        [np.asarray(each.weights, "float32").reshape(batch, -1, length).mean(axis=1) for each in readings], axis=1
+    )
     source_lengths, target_lengths = (np.count_nonzero(ids != PAD_ID, axis=1) for ids in (source_ids, target_ids))
     order = -1 if model.config.source_order == "backwards" else 1
     return [

@@ -46,24 +46,24 @@ def plot_attention(weights: np.ndarray, source: Sequence[str], target: Sequence[
 
 @_styled
 def plot_epochs(
-    rows: Sequence[Mapping[str, float]], lines: Mapping[str, str], best_epoch: int, scale: str = "linear"
+    rows: Sequence[Mapping[str, float]], lines: Mapping[str, str], best_epoch: int, logarithmic: bool = False
 ) -> Figure:
     """Draws figures over the epochs, and marks the best epoch.
 
     Args:
-        rows: The figures of each epoch by their names, `epoch` among them; an epoch may lack one.
+        rows: The figures of each epoch by their names, `epoch` among them.
         lines: The name of each line's figure, by what the line is called.
         best_epoch: Its number.
-        scale: Of the figures, `linear` or `log`.
+        logarithmic: Whether the scale of the figures is.
     """
     figure = Figure(figsize=(3.7, 2.3), layout="constrained")
     axes = figure.add_subplot()
     for called, name in lines.items():
-        points = [(row["epoch"], row[name]) for row in rows if name in row]
-        axes.plot(*np.reshape(points, (-1, 2)).T, marker=".", label=called)
+        axes.plot([row["epoch"] for row in rows], [row[name] for row in rows], marker=".", label=called)
     axes.axvline(best_epoch, color="grey", linestyle=":", label="best epoch")
-    axes.set(xlabel="epoch", yscale=scale)
-    if scale == "log":
+    axes.set(xlabel="epoch")
+    if logarithmic:
+        axes.set_yscale("log")
         # 30 and not 3 x 10^1.
         axes.yaxis.set_major_formatter(LogFormatter())
         axes.yaxis.set_minor_formatter(LogFormatter())
@@ -76,8 +76,8 @@ def plot_epochs(
 
 def to_svg(figure: Figure) -> str:
     """A figure as an SVG element for a page."""
-    nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    text = _saved(figure, format="svg", metadata=nothing).decode()
+    no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    text = _saved(figure, format="svg", metadata=no_metadata).decode()
     return text[text.index("<svg") :]
 
 

@@ -44,7 +44,6 @@ def write_report(run: Path, manifest: Manifest, best_epoch: int, samples: Sequen
     """
     config = RunConfig.read_from(run)
     rows = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
-    scales = {"Perplexity": "log"}
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     with write_beside(run / REPORT_FILE) as path:
         text = page.from_string(_PAGE.read_text("utf-8")).render(
@@ -55,7 +54,7 @@ def write_report(run: Path, manifest: Manifest, best_epoch: int, samples: Sequen
             time=datetime.timedelta(seconds=round(sum(row["seconds"] for row in rows))),
             training=config.recipe.training,
             curves={
-                title: to_svg(plot_epochs(rows, lines, best_epoch, scales.get(title, "linear")))
+                title: to_svg(plot_epochs(rows, lines, best_epoch, title == "Perplexity"))
                 for title, lines in _CURVES.items()
             },
             samples=[(sample, _attention_map(sample)) for sample in samples],

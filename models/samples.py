@@ -81,13 +81,12 @@ class Samples:
         )
 
 
-def spread(pairs: Iterable[Pair], count: int = COUNT) -> list[Pair]:
-    """Chooses pairs by the length of their sources: of four parts of equal count, the one in the middle of each.
+def spread(pairs: Iterable[Pair]) -> list[Pair]:
+    """Chooses `COUNT` pairs by the length of their sources: the middles of as many parts of equal size, or all pairs.
 
     Args:
         pairs: Source and target ids.
-        count: Count of the parts; fewer pairs are all chosen.
     """
     by_length = sorted(pairs, key=lambda pair: len(pair[0]))
-    middles = {(2 * part + 1) * len(by_length) // (2 * count) for part in range(count)}
+    middles = {(2 * part + 1) * len(by_length) // (2 * COUNT) for part in range(COUNT)}
     return [by_length[middle] for middle in sorted(middles)]

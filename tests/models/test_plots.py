@@ -52,11 +52,11 @@ def test_a_png_shows_the_cells(tmp_path):
 
 
 def test_figures_over_the_epochs():
-    rows = [{"epoch": 1, "loss": 3.0}, {"epoch": 2, "loss": 2.0, "val_loss": 2.5}, {"epoch": 3, "loss": 1.0}]
-    axes = plot_epochs(rows, {"training": "loss", "validation": "val_loss"}, 2, "log").axes[0]
+    rows = [{"epoch": 1, "loss": 3.0, "val_loss": 4.0}, {"epoch": 2, "loss": 2.0, "val_loss": 2.5}]
+    axes = plot_epochs(rows, {"training": "loss", "validation": "val_loss"}, 2, True).axes[0]
     lines = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
-    assert lines["training"] == [[1, 3], [2, 2], [3, 1]]
-    assert lines["validation"] == [[2, 2.5]]
+    assert lines["training"] == [[1, 3], [2, 2]]
+    assert lines["validation"] == [[1, 4], [2, 2.5]]
     assert [x for x, _ in lines["best epoch"]] == [2, 2]
     assert axes.get_yscale() == "log"
     # Numbers without powers.

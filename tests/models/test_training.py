@@ -152,7 +152,9 @@ def test_what_a_run_holds(whole_run, data):
     assert Tokenizer.read(whole_run / "target.spm").fingerprint == config.target_fingerprint
     assert {path.name for path in (whole_run / "tensorboard").iterdir()} == {"train", "validation", "samples"}
     best = load_model(whole_run), load_shortlist(whole_run, TINY.decoding)
-    assert translations(*best, data) <= set(re.findall("<dd>(.*)</dd>", (whole_run / "report.html").read_text("utf-8")))
+    assert translations(*best, data) <= set(
+        re.findall("<dd dir=.auto.>(.*)</dd>", (whole_run / "report.html").read_text("utf-8"))
+    )
 
 
 def test_the_average_is_kept_and_training_goes_on_from_the_weights(data, tmp_path):
