@@ -134,7 +134,7 @@ def _close(corpus: str, data: str, run: str, export: str) -> None:
     print(
         f"""{corpus:<24} the synthetic sentences
 {data:<24} records, subwords, manifest.json
-{run:<24} best.keras, metrics.jsonl, TensorBoard's logs (tensorboard --logdir {run})
+{run:<24} report.html, best.keras, TensorBoard's logs (tensorboard --logdir {run})
 {export:<24} SavedModel for TensorFlow Serving
 
 With files of your own, one sentence a line (prefix .venv/bin/ unless the environment is active):

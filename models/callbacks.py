@@ -36,7 +36,7 @@ class AverageWeights(keras.callbacks.Callback):
         averages = optimizer._model_variables_moving_average
         for variable, average in zip(optimizer._trainable_variables, averages, strict=True):
             # On the devices: each host checks what comes from its memory against that of the others.
-            value = ops.convert_to_tensor(variable)
+            value = ops.copy(variable)
             variable.assign(ops.convert_to_tensor(average))
             average.assign(value)
 

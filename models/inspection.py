@@ -1,4 +1,4 @@
-"""What a model does over one sentence, step by step; on TensorFlow, where a step can be watched as it runs."""
+"""What a model does over one sentence, step by step."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import numpy as np
 
 from models.recurrence import Recurrence
 from models.seq2seq import Seq2Seq
-from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
+from pipeline.schema import DECODER_INPUT_IDS, PAD_ID, SOURCE_IDS, START_ID
 
 
 class Trace(NamedTuple):
@@ -40,32 +40,69 @@ class Observation(NamedTuple):
     attention: np.ndarray | None
 
 
-def observe(model: Seq2Seq, source_ids: np.ndarray, decoder_input_ids: np.ndarray) -> Observation:
-    """Runs a model over a sentence, and notes what it does.
+def observe(model: Seq2Seq, source_ids: np.ndarray, target_ids: np.ndarray) -> Observation:
+    """Runs a model over a sentence and its translation, and notes what it does.
 
     Args:
         model: The model.
         source_ids: `(src_len,)`, END included.
-        decoder_input_ids: START and the translation without its last id, `(tgt_len,)`.
+        target_ids: The translation, `(tgt_len,)`, END included.
     """
-    decoder = model.decoder
     encoder_layers = [layer for directions in model.encoder.layers_by_depth for layer in directions]
-    attention = decoder.attention_above or decoder.recurrences[0].attention
+    decoder_layers = model.decoder.recurrences
     with contextlib.ExitStack() as stack:
         steps = {
-            layer.path: stack.enter_context(_noted(layer.cell, "step"))
-            for layer in (*encoder_layers, *decoder.recurrences)
+            layer.path: stack.enter_context(_noted(layer.cell, "step")) for layer in (*encoder_layers, *decoder_layers)
         }
-        readings = stack.enter_context(_noted(attention, "read")) if attention else []
-        model({SOURCE_IDS: source_ids[None], DECODER_INPUT_IDS: decoder_input_ids[None]})
-    weights = [np.reshape(reading.weights, (-1, len(source_ids))).mean(axis=0) for reading in readings]
+        attention = attend(model, source_ids[None], target_ids[None])
     turned = model.config.source_order == "backwards"
-    weights = [row[::-1] for row in weights] if turned else weights
     return Observation(
         [_trace(layer, steps[layer.path], layer.name.startswith("backward") != turned) for layer in encoder_layers],
-        [_trace(layer, steps[layer.path], False) for layer in decoder.recurrences],
-        np.array(weights) if attention else None,
+        [_trace(layer, steps[layer.path], False) for layer in decoder_layers],
+        attention[0],
     )
+
+
+def attend(model: Seq2Seq, source_ids: np.ndarray, target_ids: np.ndarray) -> list[np.ndarray | None]:
+    """Runs a model over sentences and their translations, and notes what it attends to.
+
+    Args:
+        model: The model.
+        source_ids: `(batch, src_len)`, PAD after END.
+        target_ids: The translations, `(batch, tgt_len)`, PAD after END.
+
+    Returns:
+        Of each sentence the weights of each step, the mean of all heads, `(tgt_len, src_len)` without padding; None
+        without attention.
+    """
+    attention = model.decoder.attention_above or model.decoder.recurrences[0].attention
+    starts = np.full_like(target_ids[:, :1], START_ID)
+    decoder_input_ids = np.concatenate([starts, target_ids[:, :-1]], axis=1)
+    with contextlib.ExitStack() as stack:
+        readings = stack.enter_context(_noted(attention, "read")) if attention else []
+        stack.enter_context(_uncompiled())
+        model({SOURCE_IDS: source_ids, DECODER_INPUT_IDS: decoder_input_ids})
+    if not attention:
+        return [None] * len(source_ids)
+    batch, length = source_ids.shape
+    weights = np.stack(
+        [np.asarray(each.weights, "float32").reshape(batch, -1, length).mean(axis=1) for each in readings], axis=1
+    )
+    source_lengths, target_lengths = (np.count_nonzero(ids != PAD_ID, axis=1) for ids in (source_ids, target_ids))
+    order = -1 if model.config.source_order == "backwards" else 1
+    return [
+        rows[:steps, :pieces][:, ::order]
+        for rows, steps, pieces in zip(weights, target_lengths, source_lengths, strict=True)
+    ]
+
+
+def _uncompiled() -> contextlib.AbstractContextManager[Any]:
+    """Makes loops run step by step, as on TensorFlow; in those that JAX compiles, nothing has a value to note."""
+    if keras.backend.backend() != "jax":
+        return contextlib.nullcontext()
+    import jax
+
+    return jax.disable_jit()
 
 
 @contextlib.contextmanager

@@ -28,15 +28,19 @@ from models.config import Recipe, TrainingConfig
 from models.distribution import Devices, join
 from models.epochs import KeepEpochs
 from models.optimizers import build_optimizer
+from models.report import write_report
 from models.run import (
     AVERAGE_FILE,
     CONFIG_FILE,
+    MODEL_FILE,
     SHORTLIST_FILE,
     SOURCE_SUBWORDS,
     TARGET_SUBWORDS,
     RunConfig,
     start_from,
 )
+from models.sample_log import SampleLog
+from models.samples import Samples
 from models.seq2seq import Seq2Seq
 from models.shortlist import learn
 from models.validation import Searcher, scorer, validation_batches
@@ -44,7 +48,7 @@ from models.word_vectors import put_vectors
 from pipeline.dataset import Survey, batches, pairs, survey
 from pipeline.errors import UserError
 from pipeline.files import write_beside
-from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS, TRAIN, UNK_ID, Manifest
+from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS, TRAIN, UNK_ID, VALID, Manifest
 from pipeline.tokenizer import Tokenizer
 
 if keras.backend.backend() == "jax":
@@ -53,7 +57,7 @@ if keras.backend.backend() == "jax":
 
 
 def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrite: bool = False) -> None:
-    """Trains a model and leaves a run: settings, subwords, shortlist, best model, checkpoint, `metrics.jsonl`, logs.
+    """Trains a model and leaves a run: settings, subwords, shortlist, best model, checkpoint, metrics, logs, report.
 
     Args:
         recipe: The settings.
@@ -72,7 +76,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
     _require_joint_subwords(recipe, manifest)
     devices = join(training.distribution)
     _require_what_devices_do(recipe, devices)
-    tokenizers = [
+    tokenizers = source, target = [
         Tokenizer.read(Path(data) / side.file, side.fingerprint) for side in (manifest.source, manifest.target)
     ]
     epoch = survey(data, TRAIN, **dataclasses.asdict(recipe.batching))
@@ -92,20 +96,24 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
     with _claimed(Path(output), resume, overwrite, config, devices) as run, devices.training():
         _write_what_search_needs(run, recipe, data, tokenizers)
         progress = restore(run, model)
-        if _is_over(training, progress):
-            print(f"{output}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
-            return
         with devices.alone():
             searcher = Searcher(searched, run, recipe.decoding, _compiles())
+            samples = Samples(pairs(data, VALID), searched, searcher.predict_on_batch, source, target, devices.alone)
             score = _shared_score(scorer(searcher, validation, run), model, searched, devices)
-        with signals.noted() as noted, _bad_luck_told(data, Path(output), devices):
-            _rehearse(model, epoch, devices)
-            while not _is_over(training, progress):
-                callbacks = _callbacks(training, run, progress, epoch.batches, score, noted)
-                _fit(model, recipe, data, epoch, progress, validation, callbacks, devices)
-                # Keras leaves the moving average in the place of the weights.
-                progress = restore(run, model)
-    print(f"{output}: best epoch {progress.best_epoch}, {training.best_by} {abs(progress.best):.4g}", file=sys.stderr)
+        if _is_over(training, progress):
+            print(f"{output}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
+        else:
+            with signals.noted() as noted, _bad_luck_told(data, Path(output), devices):
+                _rehearse(model, epoch, devices)
+                while not _is_over(training, progress):
+                    callbacks = _callbacks(training, run, progress, epoch.batches, score, noted, samples, devices)
+                    _fit(model, recipe, data, epoch, progress, validation, callbacks, devices)
+                    # Keras leaves the moving average in the place of the weights.
+                    progress = restore(run, model)
+            best = f"{training.best_by} {abs(progress.best):.4g}"
+            print(f"{output}: best epoch {progress.best_epoch}, {best}", file=sys.stderr)
+        if not devices.host:
+            _report(run, manifest, progress, samples)
 
 
 def _fit(
@@ -371,6 +379,8 @@ def _callbacks(
     steps: int,
     score: Callable[[], float],
     noted: Sequence[int],
+    samples: Samples,
+    devices: Devices,
 ) -> list[keras.callbacks.Callback]:
     """The callbacks, each after those whose figures it uses; the checkpoint comes last, when all else is written."""
     average = AverageWeights()
@@ -387,6 +397,13 @@ def _callbacks(
         MetricsLog(run, progress),
         KeepEpochs(run, progress, training.best_by, training.keep),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
+        *[SampleLog(run / "tensorboard" / "samples", samples)] * (not devices.host),
         *[back] * averages,
         Checkpoint(run, progress, training.checkpoint_every, noted),
     ]
+
+
+def _report(run: Path, manifest: Manifest, progress: Progress, samples: Samples) -> None:
+    """Writes the report of a training that is over; of its model, the best weights are left."""
+    samples.model.load_weights(run / MODEL_FILE)
+    write_report(run, manifest, progress.best_epoch, samples.translate())

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import sentencepiece
 import tensorflow as tf
 import tensorflow_text as tf_text
@@ -168,7 +169,11 @@ class Tokenizer(tf.Module):
         texts = self._pieces.detokenize(tf.concat([guard, ids], axis=1))
         return tf.strings.regex_replace(texts, r"\A! ?", "", replace_global=False)
 
-    def spell(self, ids: Sequence[int]) -> list[str]:
+    def text(self, ids: Sequence[int] | np.ndarray) -> str:
+        """The text of one sentence's ids, outside a graph; see `detokenize`."""
+        return self.detokenize(tf.RaggedTensor.from_tensor(tf.constant([ids], tf.int32))).numpy()[0].decode()
+
+    def spell(self, ids: Sequence[int] | np.ndarray) -> list[str]:
         """The piece of each id, with U+2581 for a space."""
         return [piece.decode() for piece in self._pieces.id_to_string(tf.constant(ids, tf.int32)).numpy()]
 

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from models.inspection import Trace, observe
 from models.run import RunConfig, load_model, load_shortlist
 from models.search import search
 from pipeline.errors import UserError
 from pipeline.files import write_beside
-from pipeline.schema import PAD_ID, START_ID
+from pipeline.schema import PAD_ID
 from serving.translator import load_tokenizers
 
 _PAGE = Path(__file__).with_name("inspection.html")
@@ -46,8 +45,8 @@ def inspect(run: str, text: str, output: str) -> str:
     model, shortlist = load_model(run), load_shortlist(run, decoding)
     hypothesis = np.array(search(model, source_ids, decoding, shortlist=shortlist).ids)[0, 0]
     target_ids = hypothesis[hypothesis != PAD_ID]
-    observation = observe(model, source_ids[0], np.array([START_ID, *target_ids[:-1]], np.int32))
-    translation = target.detokenize(tf.RaggedTensor.from_tensor(target_ids[None])).numpy()[0].decode()
+    observation = observe(model, source_ids[0], target_ids)
+    translation = target.text(target_ids)
     shown = {
         "text": text,
         "translation": translation,

@@ -10,7 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BEAM_MODULES = {"pipeline.transforms", "pipeline.readers", "pipeline.preprocess"}
-HEAVY = {"tensorflow", "tensorflow_text", "keras", "jax", "apache_beam", "numpy", "sentencepiece", "sacrebleu"}
+HEAVY = {
+    *("tensorflow", "tensorflow_text", "keras", "jax", "apache_beam", "numpy", "sentencepiece", "sacrebleu"),
+    *("matplotlib", "jinja2"),
+}
 MAY_KNOW = {
     "pipeline": {"pipeline"},
     "models": {"models", "pipeline"},

@@ -15,6 +15,7 @@ from models.attention import Memory
 from models.attentions import make_attention
 from models.cells import CELLS
 from models.config import DecodingConfig, ModelConfig
+from models.inspection import attend
 from models.search import search
 from models.seq2seq import Seq2Seq
 from models.shortlist import Shortlist
@@ -67,7 +68,7 @@ def check_unroll(name: str, kind: str) -> None:
 
 
 def check_model(number: int, arrays) -> None:
-    """Loss, gradients, translations, and a clipped step."""
+    """Loss, gradients, translations, attention, and a clipped step."""
     model = Seq2Seq(**json.loads(str(arrays[f"{number}/config"])))
     model.build()
     for at, variable in enumerate(model.trainable_variables):
@@ -100,6 +101,8 @@ def check_model(number: int, arrays) -> None:
     np.testing.assert_array_equal(found, arrays[f"{number}/ids"])
     if number:
         return
+    for row, weights in enumerate(attend(model, inputs["source_ids"], targets)):
+        np.testing.assert_allclose(weights, arrays[f"attention/{row}"], atol=1e-5)
     model.compile(optimizer=keras.optimizers.SGD(1.0, global_clipnorm=0.1))
     model.train_on_batch(inputs, targets)
     for at, variable in enumerate(model.trainable_variables):

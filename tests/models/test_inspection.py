@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.inspection import observe
+from models.inspection import attend, observe
 from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
 
 ABOVE = {"attention_place": "above", "attention_query": "state"}
@@ -21,8 +21,8 @@ ABOVE = {"attention_place": "above", "attention_query": "state"}
 )
 def test_what_is_observed_is_what_the_model_does(make_model, make_batch, settings, gates):
     model = make_model(**settings)
-    inputs, _ = make_batch([5], [3])
-    observation = observe(model, inputs[SOURCE_IDS][0], inputs[DECODER_INPUT_IDS][0])
+    inputs, targets = make_batch([5], [3])
+    observation = observe(model, inputs[SOURCE_IDS][0], targets[0])
     # The encoder's outputs are what attention reads.
     found = np.concatenate([trace.state for trace in observation.encoder], axis=1)
     values = model.encoder(inputs[SOURCE_IDS]).values[0].numpy()
@@ -56,7 +56,22 @@ def test_what_is_observed_is_what_the_model_does(make_model, make_batch, setting
 
 def test_the_model_is_left_as_it_was(make_model, make_batch):
     model = make_model()
-    inputs, _ = make_batch([5], [3])
-    observe(model, inputs[SOURCE_IDS][0], inputs[DECODER_INPUT_IDS][0])
+    inputs, targets = make_batch([5], [3])
+    observe(model, inputs[SOURCE_IDS][0], targets[0])
     assert "step" not in vars(model.decoder.recurrences[0].cell)
     assert "read" not in vars(model.decoder.recurrences[0].attention)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"attention": "multi-head", "attention_heads": 2, "attention_units": 4}, {"source_order": "backwards"}],
+    ids=str,
+)
+def test_what_a_sentence_attends_to_does_not_depend_on_its_company(make_model, make_batch, settings):
+    model = make_model(**settings)
+    inputs, targets = make_batch([5, 2], [3, 4])
+    found = attend(model, inputs[SOURCE_IDS], targets)
+    assert [weights.shape for weights in found] == [(3, 5), (4, 2)]
+    for weights, source_ids, target_ids in zip(found, inputs[SOURCE_IDS], targets, strict=True):
+        alone = observe(model, source_ids[source_ids != 0], target_ids[target_ids != 0]).attention
+        np.testing.assert_allclose(weights, alone, atol=1e-6)

@@ -15,6 +15,7 @@ from models.attention import Memory
 from models.attentions import make_attention
 from models.cells import CELLS
 from models.config import DecodingConfig, ModelConfig
+from models.inspection import attend
 from models.recurrence import Recurrence
 from models.search import search
 from models.shortlist import Shortlist
@@ -315,6 +316,9 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
         if not number:
             model.save(tmp_path / "tensorflow.keras")
             arrays["hidden"] = hidden = model(inputs).numpy()
+            arrays |= {
+                f"attention/{row}": weights for row, weights in enumerate(attend(model, inputs["source_ids"], targets))
+            }
         with tf.GradientTape() as tape:
             loss = model.compute_loss(inputs, targets, model(inputs, training=True))
         decoding = DecodingConfig(beam_size=3, max_length_offset=5, shortlist=2)

@@ -21,11 +21,12 @@ from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, T
 from models.distribution import OneDevice
 from models.epochs import epoch_file
 from models.run import RunConfig, load_model, load_shortlist
+from models.sample_log import SampleLog
 from models.search import search
 from models.seq2seq import Seq2Seq
 from models.training import _bad_luck_told, build_model, train
 from pipeline import records
-from pipeline.dataset import batches, survey
+from pipeline.dataset import batches, pairs, survey
 from pipeline.errors import UserError
 from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest
 from pipeline.tokenizer import Tokenizer
@@ -83,6 +84,24 @@ def figures(run):
     return [{name: row[name] for name in ("epoch", "loss", "val_loss", "val_bleu")} for row in metrics(run)]
 
 
+def translations(model, shortlist, data):
+    """Those of the validation sentences that stand in the middle of each quarter, by length."""
+    tokenizer = Tokenizer.read(Path(data) / "target.spm")
+    by_length = sorted((source for source, _ in pairs(data, VALID)), key=len)[1::2]
+    found = [search(model, ids[None], TINY.decoding, shortlist=shortlist).ids[0, 0].numpy() for ids in by_length]
+    return {tokenizer.text(ids) for ids in found}
+
+
+def samples(run):
+    """What was written of the samples for TensorBoard: step, tag and content, but for what a picture holds."""
+    return [
+        (event.step, value.tag, "" if value.tag.startswith("attention") else value.tensor.string_val[0].decode())
+        for path in sorted((Path(run) / "tensorboard" / "samples").iterdir())
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+    ]
+
+
 def test_the_model_is_that_of_the_recipe(data):
     model = build_model(TINY, Manifest.read_from(data), 30)
     assert model.config == TINY.model
@@ -102,7 +121,7 @@ def test_the_model_is_that_of_the_recipe(data):
 def test_what_a_run_holds(whole_run, data):
     assert {path.name for path in whole_run.iterdir()} == {
         "config.json", "best.keras", "source.spm", "target.spm", "shortlist.npz", "metrics.jsonl", "checkpoint.npz",
-        "tensorboard",
+        "tensorboard", "report.html",
     }  # fmt: skip
     manifest, config = Manifest.read_from(data), RunConfig.read_from(whole_run)
     assert config.recipe == TINY
@@ -112,7 +131,11 @@ def test_what_a_run_holds(whole_run, data):
     )
     assert Tokenizer.read(whole_run / "source.spm").fingerprint == config.source_fingerprint
     assert Tokenizer.read(whole_run / "target.spm").fingerprint == config.target_fingerprint
-    assert {path.name for path in (whole_run / "tensorboard").iterdir()} == {"train", "validation"}
+    assert {path.name for path in (whole_run / "tensorboard").iterdir()} == {"train", "validation", "samples"}
+    best = load_model(whole_run), load_shortlist(whole_run, TINY.decoding)
+    assert translations(*best, data) <= set(
+        re.findall("<dd dir=.auto.>(.*)</dd>", (whole_run / "report.html").read_text("utf-8"))
+    )
 
 
 def test_the_average_is_kept_and_training_goes_on_from_the_weights(data, tmp_path):
@@ -182,6 +205,11 @@ def test_resumed_is_uninterrupted(whole_run, data, tmp_path, monkeypatch):
         file.write('{"epoch": 2, "loss": 99.0}\n')
     train(TINY, data, str(run), resume=True)
     assert figures(run) == figures(whole_run)
+    # Each epoch's samples are there once, though two processes wrote them.
+    assert samples(run) == samples(whole_run)
+    assert [(step, tag) for step, tag, _ in samples(run)] == [
+        (epoch, f"sample {number}") for epoch in range(3) for number in range(1, 5)
+    ]
     with np.load(run / "checkpoint.npz") as found, np.load(whole_run / "checkpoint.npz") as expected:
         assert found.files == expected.files
         for name in found.files:
@@ -240,11 +268,32 @@ def test_nothing_is_traced_after_the_first_epoch(data, tmp_path, monkeypatch):
     assert after_epoch == after_epoch[:1] * 3
 
 
-def test_resuming_a_finished_run_does_nothing(whole_run, data, capsys):
+@pytest.mark.slow
+def test_what_is_shown_of_a_run_does_not_change_it(data, tmp_path, monkeypatch):
+    model = {"attention": "additive", "attention_units": 8, "attention_place": "above", "attention_query": "state"}
+    recipe = dataclasses.replace(changed("model", **model), training=dataclasses.replace(TINY.training, epochs=2))
+    train(recipe, data, str(tmp_path / "shown"))
+    assert [tag for *_, tag, _ in samples(tmp_path / "shown")].count("attention of sample 1") == 2
+    monkeypatch.setattr(SampleLog, "on_epoch_end", lambda *_: None)
+    train(recipe, data, str(tmp_path / "unseen"))
+    assert not samples(tmp_path / "unseen")
+    assert figures(tmp_path / "shown") == figures(tmp_path / "unseen")
+    with (
+        np.load(tmp_path / "shown" / "checkpoint.npz") as shown,
+        np.load(tmp_path / "unseen" / "checkpoint.npz") as other,
+    ):
+        for name in shown.files:
+            np.testing.assert_array_equal(shown[name], other[name], err_msg=name)
+
+
+def test_resuming_a_finished_run_writes_its_report_alone(whole_run, data, capsys):
+    report = (whole_run / "report.html").read_bytes()
+    (whole_run / "report.html").unlink()
     before = {path: path.stat().st_mtime_ns for path in whole_run.iterdir() if path.suffix != ".spm"}
     del before[whole_run / "config.json"]
     train(TINY, data, str(whole_run), resume=True)
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert (whole_run / "report.html").read_bytes() == report
     assert "nothing left to do, best epoch" in capsys.readouterr().err
 
 
@@ -456,14 +505,15 @@ def test_a_run_that_dies_within_an_epoch_goes_on_from_its_last_batches(whole_run
     [
         (Path.unlink, "the shards of .*data to stay as they were, received "),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "the shards of .*data to stay as they were, received "),
-        (lambda path: path.write_bytes(b""), "5 batches in epoch [23], received [0-4]; a shard has become shorter"),
+        (lambda path: path.write_bytes(b""), "5 batches in epoch [2-8], received [0-4]; a shard has become shorter"),
     ],
     ids=["gone", "cut", "empty"],
 )
 def test_a_shard_that_is_lost_within_a_run_is_told_and_the_checkpoint_stays(data, tmp_path, monkeypatch, damage, told):
     own, run, write = shutil.copytree(data, tmp_path / "data"), tmp_path / "run", Checkpoint.on_epoch_end
-    # Pools of few pairs, so that the second epoch is not read ahead.
-    recipe = changed("batching", shuffle_buffer=16)
+    # Pools of few pairs and many epochs, so that not all is read ahead.
+    batching = dataclasses.replace(TINY.batching, shuffle_buffer=16)
+    recipe = dataclasses.replace(changed("training", epochs=8), batching=batching)
     shard = own / Manifest.read_from(own).splits[TRAIN].shards[0].file
     kept = shard.read_bytes()
 
@@ -478,7 +528,7 @@ def test_a_shard_that_is_lost_within_a_run_is_told_and_the_checkpoint_stays(data
     monkeypatch.undo()
     shard.write_bytes(kept)
     train(recipe, str(own), str(run), resume=True)
-    assert [row["epoch"] for row in metrics(run)] == [1, 2, 3]
+    assert [row["epoch"] for row in metrics(run)] == [*range(1, 9)]
 
 
 @pytest.mark.slow

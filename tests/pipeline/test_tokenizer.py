@@ -175,3 +175,10 @@ def test_it_outlives_a_new_global_seed(tmp_path):
     before = tokenizer.tokenize(tf.constant(["Der Hund"])).to_list()
     tf.random.set_seed(5)
     assert tokenizer.tokenize(tf.constant(["Der Hund"])).to_list() == before
+
+
+def test_the_text_of_one_sentence():
+    ids = TOKENIZER.tokenize(tf.constant(["Der  Hund."])).to_list()[0]
+    assert TOKENIZER.text(ids) == "Der  Hund."
+    assert TOKENIZER.text(tf.constant([*ids, 0, 0]).numpy()) == "Der  Hund."
+    assert TOKENIZER.text([]) == ""
