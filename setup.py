@@ -53,6 +53,7 @@ setup(
             "pytest-xdist>=3.6,<4",
             "hypothesis>=6.100,<7",
             "check-jsonschema>=0.39,<1",
+            "kubernetes-validate>=1.31,<2",
             "ruff>=0.12,<1",
             "mypy>=1.15,<3",
             "types-PyYAML",

@@ -7,7 +7,8 @@ from keras import ops
 
 from models.loops import linear, take
 
-MASKED_SCORE = -1e9
+# Finite: a row without any token, which only fills a batch up, must not become a NaN.
+MASKED_SCORE, MASKED_SCORE_FLOAT16 = -1e9, -6e4
 
 
 class Memory(NamedTuple):
@@ -168,7 +169,8 @@ class Attention(keras.layers.Layer):
 
 def masked_softmax(scores: Any, mask: Any) -> Any:
     """The softmax of `scores (..., src_len)` over the tokens for which `mask`, of a shape that fits, is True."""
-    return ops.softmax(ops.where(mask, scores, MASKED_SCORE), axis=-1)
+    is_float16 = keras.backend.standardize_dtype(scores.dtype) == "float16"
+    return ops.softmax(ops.where(mask, scores, MASKED_SCORE_FLOAT16 if is_float16 else MASKED_SCORE), axis=-1)
 
 
 def softmax_gradient(weights: Any, d_weights: Any) -> Any:

@@ -150,7 +150,7 @@ def survey(
     """Counts and measures the batches that `batches` of the same arguments will give.
 
     Raises:
-        UserError: As `batches`; and no pair is short enough.
+        UserError: As `batches`; and there is no pair, or none is short enough.
     """
     pools = tf.data.TFRecordDataset(_checked_shards(data, split)).batch(shuffle_buffer).map(_lengths)
     division = functools.partial(
@@ -162,6 +162,10 @@ def survey(
         bucket_width=bucket_width,
     )
     shapes = [batch.shape for lengths in pools.as_numpy_iterator() for batch in division(*lengths)]
+    if not Manifest.read_from(data).splits[split].records:
+        raise UserError(
+            f"--data: expected pairs for {split}, received none in {str(data)!r}; make the data set anew with more"
+        )
     if not shapes:
         raise UserError(
             f"batching.max_source_length, batching.max_target_length: expected lengths that some pairs of {split} have,"

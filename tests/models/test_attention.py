@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from models.additive_attention import AdditiveAttention
-from models.attention import Memory, softmax_gradient
+from models.attention import Memory, masked_softmax, softmax_gradient
 from models.attentions import make_attention
 from models.config import ModelConfig
 from models.dot_attention import DotAttention
@@ -136,3 +136,14 @@ def test_a_normalized_kernel_has_the_length_of_its_gain():
     attention.score_kernel.assign([3.0, 0.0, 4.0, 0.0])
     attention.score_gain.assign(2.0)
     np.testing.assert_allclose(attention.scoring_kernel(), [1.2, 0, 1.6, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_weights_are_of_what_is_real_in_any_precision(dtype):
+    weights = masked_softmax(
+        tf.constant([[1.0, 3.0, 9.0], [1.0, 2.0, 3.0]], dtype), np.array([[1, 1, 0], [0, 0, 0]], bool)
+    )
+    weights = tf.cast(weights, "float64").numpy()
+    even = 1 / (1 + np.exp(2))
+    np.testing.assert_allclose(weights[0], [even, 1 - even, 0], atol=5e-3)
+    assert np.isfinite(weights[1]).all()

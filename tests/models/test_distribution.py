@@ -43,7 +43,7 @@ RECIPE = {
 }
 FIGURES = ("loss", "val_loss", "val_bleu", "gradient_norm", "compilations")
 # Rows for each of eight devices: what a mask is drawn for must not grow with them.
-DROPS = ("--model.dropout=0.3", "--batching.size=16")
+DROPS = ("--model.dropout=0.3", "--batching.size=16", "--training.accumulation=2")
 slow = pytest.mark.slow
 
 
@@ -127,6 +127,8 @@ def test_devices_of_jax_train_as_one_does(on_jax, data, tmp_path):
     several = ("--training.distribution=devices", *DROPS, "--training.epochs=12")
     ended(started(tmp_path, data, "eight", *several, **virtual))
     agree(on_jax, tmp_path / "eight")
+    # Of one shape there is one graph, however long it runs.
+    assert set(figures(on_jax)[:, FIGURES.index("compilations")]) == {1}
 
 
 @slow

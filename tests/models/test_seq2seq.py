@@ -139,3 +139,27 @@ def test_layers_are_made_from_their_configs(make_model):
         twin.build()
         assert twin.get_config() == layer.get_config()
         assert [weight.shape for weight in twin.weights] == [weight.shape for weight in layer.weights]
+
+
+def test_compilations_are_counted(make_model, make_batch):
+    """On TensorFlow, a second shape makes the graph one of any shape."""
+    model, found = make_model(), []
+    model.compile(optimizer="sgd")
+    for lengths in (([5, 2], [3, 4]), ([5, 2], [3, 4]), ([3, 2], [2, 2]), ([7, 2], [2, 6])):
+        model.train_on_batch(*make_batch(*lengths))
+        found.append(model.compilations)
+    assert found == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("attention", ["none", "additive", "scaled-dot", "general", "multi-head", "local", "coverage"])
+def test_rows_of_padding_that_fill_a_batch_up_change_nothing(make_model, make_batch, attention):
+    sizes = {"attention_units": 4, "attention_heads": 2} if attention == "multi-head" else {}
+    model = make_model(attention=attention, decoder_units=6, **sizes)
+    whole, found = make_batch([5, 2], [3, 4]), []
+    filled = keras.tree.map_structure(lambda ids: np.pad(ids, ((0, 2), (0, 0))), whole)
+    for inputs, targets in (whole, filled):
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(inputs, targets, model(inputs, training=True))
+        found.append([loss, *tape.gradient(loss, model.trainable_variables)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)

@@ -15,20 +15,23 @@ import pytest
 import sacrebleu
 import tensorflow as tf
 
+from models import training
 from models.callbacks import FiniteLoss
 from models.checkpoint import Checkpoint
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
 from models.distribution import OneDevice
 from models.epochs import epoch_file
+from models.optimizers import build_optimizer
 from models.run import RunConfig, load_model, load_shortlist
 from models.sample_log import SampleLog
 from models.search import search
 from models.seq2seq import Seq2Seq
 from models.training import _bad_luck_told, build_model, train
+from models.validation import Searcher, scorer, validation_batches
 from pipeline import records
-from pipeline.dataset import batches, pairs, survey
+from pipeline.dataset import Survey, batches, pairs, survey
 from pipeline.errors import UserError
-from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest
+from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest, Shard
 from pipeline.tokenizer import Tokenizer
 
 TINY = Recipe(
@@ -337,6 +340,86 @@ def test_a_run_whose_steps_do_not_go_by_its_length_can_be_made_longer(data, tmp_
     (tmp_path / "long" / "left").touch()
     train(short, data, str(tmp_path / "long"), overwrite=True)
     assert len(metrics(tmp_path / "long")) == 1 and not (tmp_path / "long" / "left").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_other_precisions_learn_the_same_but_for_rounding(data, tmp_path, precision):
+    plain = dataclasses.replace(TINY.model, dropout=0.0, word_dropout=0.0, weight_drop=0.0, attention="additive")
+    training = dataclasses.replace(TINY.training, own_tokens=0.0, schedule="plateau", warmup_steps=0, plateau_epochs=1)
+    for name in ("float32", precision):
+        recipe = dataclasses.replace(TINY, model=plain, training=dataclasses.replace(training, precision=name))
+        train(recipe, data, str(tmp_path / name))
+    one, other = ([row["loss"] for row in metrics(tmp_path / name)] for name in ("float32", precision))
+    assert one != other
+    np.testing.assert_allclose(one, other, rtol=0.01)
+    # What is kept is a model of float32, as a service searches.
+    model = load_model(tmp_path / precision)
+    assert {weight.dtype for weight in model.trainable_variables} == {"float32"}
+    assert model.encoder.compute_dtype == keras.config.dtype_policy().compute_dtype == "float32"
+    searcher = Searcher(model, tmp_path / precision, TINY.decoding, jit_compile=False)
+    score = scorer(searcher, validation_batches(data, TINY.batching), tmp_path / precision)
+    assert score() == pytest.approx(max(row["val_bleu"] for row in metrics(tmp_path / precision)))
+
+
+def test_the_largest_batch_is_tried_before_the_first_and_leaves_no_trace(whole_run, data, tmp_path, monkeypatch):
+    """Without it, the figures are the same."""
+    rehearse, seen, step = training._rehearse, [], Seq2Seq.train_step
+    monkeypatch.setattr(training, "_rehearse", lambda model, epoch, devices: seen.append(epoch.largest))
+    train(TINY, data, str(tmp_path / "run"))
+    assert figures(tmp_path / "run") == figures(whole_run)
+    shapes = [
+        (*inputs[SOURCE_IDS].shape, targets.shape[1])
+        for inputs, targets in batches(data, TRAIN, **dataclasses.asdict(TINY.batching))
+    ]
+    assert seen == [max(shapes, key=np.prod)]
+
+    def watched(self, batch):
+        shapes.append(batch[1].shape)
+        return step(self, batch)
+
+    monkeypatch.setattr(Seq2Seq, "train_step", watched)
+    model = build_model(TINY, Manifest.read_from(data), 15)
+    model.compile(optimizer=build_optimizer(TINY.training, 15), run_eagerly=True)
+    model.optimizer.build(model.trainable_variables)
+    before = [np.array(weight) for weight in (*model.variables, *model.optimizer.variables)]
+    rehearse(model, Survey(5, (3, 4, 6)), OneDevice())
+    assert shapes[-1] == (3, 6)
+    for weight, value in zip((*model.variables, *model.optimizer.variables), before, strict=True):
+        np.testing.assert_array_equal(weight, value)
+
+
+def test_a_batch_that_does_not_fit_shows_before_the_first_step(data, tmp_path, monkeypatch):
+    def step(*arguments):
+        raise tf.errors.ResourceExhaustedError(None, None, "failed to allocate memory")
+
+    monkeypatch.setattr(Seq2Seq, "train_step", step)
+    with pytest.raises(UserError, match=r"^batching\.size: expected batches that fit the memory, received failed"):
+        train(TINY, data, str(tmp_path / "run"))
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def with_validation_of(data, count, folder):
+    """The data set with so many validation pairs."""
+    shutil.copytree(data, folder)
+    manifest = Manifest.read_from(folder)
+    [shard] = manifest.splits[VALID].shards
+    pairs = list(tf.data.TFRecordDataset(str(folder / shard.file)).as_numpy_iterator())[:count]
+    (folder / shard.file).write_bytes(b"".join(map(records.frame, pairs)))
+    shard = Shard(shard.file, count, records.file_sha256(folder / shard.file))
+    split = dataclasses.replace(manifest.splits[VALID], shards=(shard,), records=count)
+    dataclasses.replace(manifest, splits={**manifest.splits, VALID: split}).write(folder)
+    return str(folder)
+
+
+def test_a_validation_set_of_one_sentence_and_of_none(data, tmp_path):
+    recipe, run = changed("training", epochs=1), tmp_path / "run"
+    with pytest.raises(UserError, match=r"^--data: expected pairs for valid, received none in"):
+        train(recipe, with_validation_of(data, 0, tmp_path / "none"), str(run))
+    assert not run.exists()
+    train(recipe, with_validation_of(data, 1, tmp_path / "one"), str(run))
+    [row] = metrics(run)
+    assert np.isfinite(row["val_loss"]) and 0 <= row["val_bleu"] <= 100
 
 
 def test_no_data_set(tmp_path):
