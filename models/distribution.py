@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import keras
 import numpy as np
 
+from models.config import Recipe
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -166,3 +167,23 @@ class ShardedDevices:
         from jax.experimental import multihost_utils
 
         return float(multihost_utils.broadcast_one_to_all(np.float32(value)))
+
+
+def require_what_devices_do(recipe: Recipe, devices: Devices) -> None:
+    """Refuses what replicas on TensorFlow, which know nothing of each other's sentences, cannot do as one does.
+
+    Raises:
+        UserError: The recipe wants it.
+    """
+    if devices.count == 1 or keras.backend.backend() != "tensorflow":
+        return
+    for name, holds, received in (
+        ("training.accumulation", recipe.training.accumulation == 1, recipe.training.accumulation),
+        ("training.precision", recipe.training.precision != "float16", recipe.training.precision),
+        ("model.cell", recipe.model.cell != "batch-norm-lstm", recipe.model.cell),
+    ):
+        if not holds:
+            raise UserError(
+                f"{name}: expected another beside training.distribution on several devices of TensorFlow, received"
+                f" {received!r}; set KERAS_BACKEND=jax, or train on one device"
+            )

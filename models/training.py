@@ -2,9 +2,7 @@
 
 import contextlib
 import dataclasses
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -24,14 +22,14 @@ from models.callbacks import (
     ValidationBleu,
 )
 from models.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress, restore, undone
+from models.claim import claimed
 from models.config import Recipe, TrainingConfig
-from models.distribution import Devices, join
+from models.distribution import Devices, join, require_what_devices_do
 from models.epochs import KeepEpochs
+from models.failures import failures_told
 from models.optimizers import build_optimizer
 from models.report import write_report
 from models.run import (
-    AVERAGE_FILE,
-    CONFIG_FILE,
     MODEL_FILE,
     SHORTLIST_FILE,
     SOURCE_SUBWORDS,
@@ -75,7 +73,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
     manifest, training = Manifest.read_from(data), recipe.training
     _require_joint_subwords(recipe, manifest)
     devices = join(training.distribution)
-    _require_what_devices_do(recipe, devices)
+    require_what_devices_do(recipe, devices)
     tokenizers = source, target = [
         Tokenizer.read(Path(data) / side.file, side.fingerprint) for side in (manifest.source, manifest.target)
     ]
@@ -93,7 +91,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
     is_searched = devices.count == 1 and training.precision == "float32"
     searched = model if is_searched else build_model(recipe, manifest, steps)
     # Only now, as nothing that the user gave has been refused.
-    with _claimed(Path(output), resume, overwrite, config, devices) as run, devices.training():
+    with claimed(Path(output), resume, overwrite, config, devices) as run, devices.training():
         _write_what_search_needs(run, recipe, data, tokenizers)
         progress = restore(run, model)
         with devices.alone():
@@ -103,7 +101,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
         if _is_over(training, progress):
             print(f"{output}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
         else:
-            with signals.noted() as noted, _bad_luck_told(data, Path(output), devices):
+            with signals.noted() as noted, failures_told(data, Path(output), devices):
                 _rehearse(model, epoch, devices)
                 while not _is_over(training, progress):
                     callbacks = _callbacks(training, run, progress, epoch.batches, score, noted, samples, devices)
@@ -248,22 +246,6 @@ def _computing_in(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _require_what_devices_do(recipe: Recipe, devices: Devices) -> None:
-    """Refuses what replicas on TensorFlow, which know nothing of each other's sentences, cannot do as one does."""
-    if devices.count == 1 or keras.backend.backend() != "tensorflow":
-        return
-    for name, holds, received in (
-        ("training.accumulation", recipe.training.accumulation == 1, recipe.training.accumulation),
-        ("training.precision", recipe.training.precision != "float16", recipe.training.precision),
-        ("model.cell", recipe.model.cell != "batch-norm-lstm", recipe.model.cell),
-    ):
-        if not holds:
-            raise UserError(
-                f"{name}: expected another beside training.distribution on several devices of TensorFlow, received"
-                f" {received!r}; set KERAS_BACKEND=jax, or train on one device"
-            )
-
-
 def _require_joint_subwords(recipe: Recipe, manifest: Manifest) -> None:
     """Refuses a source embedding that is to serve as the target's, but has other subwords."""
     if recipe.model.tie_embeddings == "three-way" and manifest.source.fingerprint != manifest.target.fingerprint:
@@ -271,100 +253,6 @@ def _require_joint_subwords(recipe: Recipe, manifest: Manifest) -> None:
             "model.tie_embeddings: expected none or two-way for languages with subwords of their own, received"
             " 'three-way'; override --model.tie_embeddings, or make the data set anew with a joint vocabulary"
         )
-
-
-@contextlib.contextmanager
-def _claimed(run: Path, resume: bool, overwrite: bool, config: RunConfig, devices: Devices) -> Iterator[Path]:
-    """The folder that this host writes to: the run's on the first one, and one that nobody keeps on the others.
-
-    So each goes its way by files of its own, and none waits for what another writes.
-    """
-    exists = (run / CONFIG_FILE).exists()
-    _require_free(run, exists, resume, overwrite, config)
-    with contextlib.ExitStack() as stack:
-        # All have looked before one writes.
-        devices.agree(0.0)
-        own = run
-        if devices.host:
-            own = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            if resume and (run / CHECKPOINT_FILE).exists():
-                shutil.copy(run / CHECKPOINT_FILE, own)
-        elif exists and overwrite:
-            shutil.rmtree(run)
-        config.write(own)
-        devices.agree(0.0)
-        yield own
-
-
-def _require_free(run: Path, exists: bool, resume: bool, overwrite: bool, config: RunConfig) -> None:
-    """Refuses a folder that holds a run, but for a resumed run with the settings that make it the same."""
-    if resume and overwrite:
-        raise UserError("--overwrite: expected it without --resume, received both; choose one")
-    if exists and not (resume or overwrite):
-        raise UserError(
-            f"--output: expected a new folder, received {str(run)!r}, which holds a run; add --resume to go on, or"
-            " --overwrite to begin anew"
-        )
-    if not exists or overwrite:
-        return
-    if (run / AVERAGE_FILE).exists():
-        raise UserError(
-            f"--resume: expected a run that was trained, received {str(run)!r}, which `nmt average` made; train a new"
-            f" one with --training.start_from {run}"
-        )
-    changed = config.changed_from(RunConfig.read_from(run))
-    told = "; ".join(f"{name}: {before} there, {now} here" for name, (before, now) in changed.items())
-    if changed.keys() - _may_change(config.recipe.training):
-        raise UserError(
-            f"--resume: expected the settings and the data set of {run / CONFIG_FILE}, received others ({told});"
-            " use the same or choose a new --output"
-        )
-    if changed:
-        print(f"{run}: goes on with other settings ({told})", file=sys.stderr)
-
-
-def _may_change(training: TrainingConfig) -> set[str]:
-    """The settings that change only how long a run goes on, not what it has done so far."""
-    goes_by_length = training.schedule == "cosine" or training.own_tokens
-    always = {f"training.{name}" for name in ("patience", "checkpoint_every", "keep", "distribution")}
-    return always | (set() if goes_by_length else {"training.epochs"})
-
-
-@contextlib.contextmanager
-def _bad_luck_told(data: str, run: Path, devices: Devices) -> Iterator[None]:
-    """Tells in a line what a training could not foresee.
-
-    Raises:
-        UserError: A shard has gone or is damaged, a batch does not fit the memory, or a host has gone.
-    """
-    try:
-        yield
-    except UserError:
-        raise
-    except (tf.errors.NotFoundError, tf.errors.DataLossError) as error:
-        raise UserError(
-            f"--data: expected the shards of {data} to stay as they were, received {_first_line(error)}; bring them"
-            f" back, and --resume goes on from {run / CHECKPOINT_FILE}"
-        ) from error
-    # What happens as it runs are the last two on JAX.
-    except (tf.errors.ResourceExhaustedError, RuntimeError, ValueError) as error:
-        if isinstance(error, tf.errors.OpError) or "RESOURCE_EXHAUSTED" in str(error):
-            raise UserError(
-                f"batching.size: expected batches that fit the memory, received {_first_line(error)}; lower it, or"
-                " --batching.max_source_length and --batching.max_target_length, and train into another --output"
-            ) from error
-        if devices.hosts == 1:
-            raise
-        raise UserError(
-            f"training.distribution: expected {devices.hosts} hosts to the end, received {_first_line(error)}; start"
-            " all of them again, and --resume goes on from the last checkpoint"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    # An operation's own words, without Keras's trace of the graph.
-    lines = [line.strip() for line in str(getattr(error, "message", error)).splitlines()]
-    return next((line for line in lines if line and not line.startswith(("Graph", "Detected"))), type(error).__name__)
 
 
 def _is_over(training: TrainingConfig, progress: Progress) -> bool:

@@ -15,8 +15,7 @@ import pytest
 import yaml
 
 from models.config import BatchingConfig, ModelConfig, Recipe, TrainingConfig
-from models.distribution import OneDevice, join
-from models.training import _require_what_devices_do
+from models.distribution import OneDevice, join, require_what_devices_do
 from pipeline.errors import UserError
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
@@ -192,6 +191,6 @@ def test_a_device_by_itself():
 def test_what_replicas_cannot_do_is_refused(section, settings, named):
     recipe = Recipe(BatchingConfig(), ModelConfig(), TrainingConfig())
     recipe = dataclasses.replace(recipe, **{section: dataclasses.replace(getattr(recipe, section), **settings)})
-    _require_what_devices_do(recipe, OneDevice())
+    require_what_devices_do(recipe, OneDevice())
     with pytest.raises(UserError, match=rf"^{section}\.{named}: expected another beside training\.distribution"):
-        _require_what_devices_do(recipe, types.SimpleNamespace(count=2))
+        require_what_devices_do(recipe, types.SimpleNamespace(count=2))

@@ -26,7 +26,7 @@ from models.run import RunConfig, load_model, load_shortlist
 from models.sample_log import SampleLog
 from models.search import search
 from models.seq2seq import Seq2Seq
-from models.training import _bad_luck_told, build_model, train
+from models.training import build_model, train
 from models.validation import Searcher, scorer, validation_batches
 from pipeline import records
 from pipeline.dataset import Survey, batches, pairs, survey
@@ -631,18 +631,6 @@ def test_a_full_disk_leaves_the_checkpoint_before(data, tmp_path, monkeypatch):
     with np.load(run / "checkpoint.npz") as arrays:
         assert json.loads(str(arrays["progress"]))["epoch"] == 1
     assert not list(run.glob(".*"))
-
-
-@pytest.mark.parametrize(
-    ("error", "named"),
-    [(tf.errors.ResourceExhaustedError, "batching.size"), (tf.errors.NotFoundError, "--data")],
-    ids=str,
-)
-def test_what_tensorflow_tells_becomes_one_line(error, named):
-    expected = rf"^{named}: expected .*, received the first line; "
-    with pytest.raises(UserError, match=expected) as told, _bad_luck_told("DATA", Path("RUN"), OneDevice()):
-        raise error(None, None, "Graph execution error:\n\nDetected at node x\nthe first line\nmore")
-    assert "\n" not in str(told.value)
 
 
 KILLED_WRITING = """
