@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # A process for each core; tests that share what they make stay in one (tests/conftest.py).
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: help venv demo test fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-tables docs-gradients docs-replies
+.PHONY: help venv demo test fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-tables docs-gradients docs-replies
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -71,6 +71,9 @@ docs-gradients: venv ## draw docs/gradients.svg: how much of a gradient comes th
 
 docs-replies: venv ## train the recipe `replies` on synthetic messages, and write docs/replies.md
 	$(BIN)/python -m docs.replies
+
+bench-costs: venv ## what settings of a training cost: average, accumulation, precision, checkpoints, processes
+	$(BIN)/python -m benchmarks.costs $(ARGS)
 
 bench-tables: venv ## write docs/performance.md from benchmarks/results.jsonl
 	$(BIN)/python -m benchmarks.results $(ARGS)
