@@ -1,6 +1,7 @@
 """What settings of a training cost: the recipe with each of them beside the recipe without, by the command itself."""
 
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ from pipeline.schema import TRAIN, VALID, Manifest, Shard
 PAIRS = {TRAIN: 1600, VALID: 64}
 PLAIN, BARE = "the recipe", "its steps alone"
 # Of each, what is added to the recipe.
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "no moving average of the weights": {"training.average_momentum": 0},
     "accumulation of 4 batches": {"training.accumulation": 4},
     "bfloat16": {"training.precision": "bfloat16"},
@@ -32,7 +33,12 @@ SETTINGS = {
     "buckets 10 pieces wide": {"batching.bucket_width": 10},
 }
 # On JAX each shape is compiled, for which a small model and one shape are enough.
-SMALL = {"model.encoder_units": 64, "model.decoder_units": 64, "model.embedding_size": 64, "batching.bucket_width": 50}
+SMALL: dict[str, Any] = {
+    "model.encoder_units": 64,
+    "model.decoder_units": 64,
+    "model.embedding_size": 64,
+    "batching.bucket_width": 50,
+}
 SMALL |= {"batching.max_source_length": 50, "batching.max_target_length": 50, "decoding.beam_size": 1}
 ONE_PROCESS, TWO_PROCESSES = "one process on JAX, a small model", "two processes on JAX, a small model"
 
@@ -46,7 +52,7 @@ def bench_costs(places: Places, /, *, rounds: int = 3) -> None:
     corpus.prepare(places)
     data = _subset(places)
 
-    def trained(options: Mapping[str, Any], hosts: int = 1, backend: str = "tensorflow") -> float:
+    def trained(options: dict[str, Any], hosts: int = 1, backend: str = "tensorflow") -> float:
         output = places.below("scratch") / "run"
         shutil.rmtree(output, ignore_errors=True)
         options = {"training.epochs": 2, "training.best_by": "loss"} | options
@@ -60,8 +66,9 @@ def bench_costs(places: Places, /, *, rounds: int = 3) -> None:
         options = ("--data", data, "--steps", 25, "--warmup-steps", 25, "--seed", number)
         return measure(module("benchmarks.train_side", "ours", *options), places.log("costs"))["tokens_per_second"]
 
-    sides: dict[str, Callable[[int], Any]] = {BARE: steps_alone, PLAIN: lambda _: trained({})}
-    sides |= {name: lambda _, options=options: trained(options) for name, options in SETTINGS.items()}
+    sides: dict[str, Callable[[int], float]] = {BARE: steps_alone, PLAIN: lambda _: trained({})}
+    for name, options in SETTINGS.items():
+        sides[name] = functools.partial(lambda options, _: trained(options), options)
     sides[ONE_PROCESS] = lambda _: trained(SMALL, backend="jax")
     sides[TWO_PROCESSES] = lambda _: trained(SMALL | {"training.distribution": "hosts"}, hosts=2, backend="jax")
     record(report(in_turn(sides, rounds)), places.results)

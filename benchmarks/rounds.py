@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.errors import UserError
 
+Found = TypeVar("Found")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -46,7 +47,7 @@ def module(name: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", name, *map(str, arguments)]
 
 
-def in_turn(sides: Mapping[str, Callable[[int], dict[str, Any]]], rounds: int) -> dict[str, list[dict[str, Any]]]:
+def in_turn(sides: Mapping[str, Callable[[int], Found]], rounds: int) -> dict[str, list[Found]]:
     """Measures every side once a round, one after the other.
 
     Args:
@@ -56,7 +57,7 @@ def in_turn(sides: Mapping[str, Callable[[int], dict[str, Any]]], rounds: int) -
     Returns:
         The measurements of each side, a round each.
     """
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
+    found: dict[str, list[Found]] = {name: [] for name in sides}
     for number in range(1, rounds + 1):
         for name, side in sides.items():
             print(f"round {number} of {rounds}: {name}", file=sys.stderr, flush=True)
