@@ -40,6 +40,7 @@ SMALL: dict[str, Any] = {
     "batching.bucket_width": 50,
 }
 SMALL |= {"batching.max_source_length": 50, "batching.max_target_length": 50, "decoding.beam_size": 1}
+SMALL |= {"model.tie_embeddings": "none"}
 ONE_PROCESS, TWO_PROCESSES = "one process on JAX, a small model", "two processes on JAX, a small model"
 
 
