@@ -61,12 +61,15 @@ def started(folder, data, name, *options, program=("-m", "nmt"), **environment):
     )
 
 
-def hosts(folder, data, name, *options):
-    """Two processes that find each other over the loopback device."""
+def free_address():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    common = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": address, "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def hosts(folder, data, name, *options):
+    """Two processes that find each other over the loopback device."""
+    common = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": free_address(), "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
     numbers = ({"KERAS_DISTRIBUTION_PROCESS_ID": str(number)} for number in range(2))
     options = ("--training.distribution=hosts", *options)
     return [started(folder, data, name, *options, KERAS_BACKEND="jax", **common, **number) for number in numbers]
@@ -159,6 +162,27 @@ def test_a_host_that_is_killed_ends_the_run_which_goes_on_to_the_same(on_jax, da
 def test_several_hosts_need_jax():
     with pytest.raises(UserError, match=r"^training\.distribution: expected none or devices on TensorFlow, .* 20585"):
         join("hosts")
+
+
+@slow
+def test_why_several_hosts_need_jax():
+    """Once this works, there is nothing left to refuse."""
+    addresses = ",".join(free_address() for _ in range(2))
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, HERE / "several_workers.py", addresses, str(number)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    for worker in workers:
+        told, _ = worker.communicate(timeout=120)
+        assert worker.returncode == 3
+        assert "Attempt to convert a value" in told and "PerReplica" in told
 
 
 @slow
