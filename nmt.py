@@ -19,6 +19,7 @@ from nmt_arguments import bind, nearest, summary
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.lines import split_lines
+from serving.config import ServerConfig
 
 LINES_AT_ONCE = 64
 
@@ -160,10 +161,13 @@ def inspect(run: str, /, *, text: str, output: str = "inspection.html") -> None:
     print(inspect(run, text, output))
 
 
-def serve(export: str, /, *, host: str = "127.0.0.1", port: int = 8501, model_name: str = "nmt") -> None:
+def serve(
+    export: str, settings: ServerConfig, /, *, host: str = "127.0.0.1", port: int = 8501, model_name: str = "nmt"
+) -> None:
     """Serves the newest version of an export over HTTP, with TensorFlow Serving's REST interface.
 
-    Prints the model's URL when it is ready.
+    Prints the model's URL when it is ready. A newer version that appears in the folder takes the place of the one
+    before, without a request being lost.
 
     Args:
         export: Folder of an export, made by `nmt export`.
@@ -173,7 +177,7 @@ def serve(export: str, /, *, host: str = "127.0.0.1", port: int = 8501, model_na
     """
     from serving.server import serve
 
-    serve(export, host, port, model_name)
+    serve(export, host, port, model_name, settings)
 
 
 def demo(*, output: str = "demo-output") -> None:

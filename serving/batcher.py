@@ -9,33 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from pipeline.errors import UserError
+from serving.config import BatcherConfig
 from serving.status import Code, StatusError
 
 Tensors = Mapping[str, np.ndarray]
 Run = Callable[[str, Tensors], Tensors]
-
-
-@dataclasses.dataclass(frozen=True)
-class BatcherConfig:
-    """How requests are gathered.
-
-    Attributes:
-        max_batch_size: Rows of a batch, at most; a single request with more is a batch alone.
-        batch_timeout: Seconds that the first request of a batch waits for others while the thread is idle.
-        max_queued_rows: Rows that may wait; a request beyond them is refused, unless nothing waits.
-    """
-
-    max_batch_size: int = 64
-    batch_timeout: float = 0.002
-    max_queued_rows: int = 1024
-
-    def __post_init__(self) -> None:
-        for name, least in (("max_batch_size", 1), ("batch_timeout", 0), ("max_queued_rows", 1)):
-            if getattr(self, name) < least:
-                raise UserError(
-                    f"{name}: expected at least {least}, received {getattr(self, name)}; choose a larger one"
-                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +92,9 @@ class Batcher:
                 if patience > 0 and self._waiting_rows() < self._config.max_batch_size:
                     await asyncio.sleep(patience)
                 batch = self._take()
+                if not batch:
+                    # All have been given up, and the thread may have been ended since.
+                    break
                 answers = await loop.run_in_executor(self._executor, run_batch, self._run, batch)
                 for request, answer in zip(batch, answers, strict=True):
                     if request.answer.done():

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from pipeline.errors import UserError
-from serving.app import Model, ServerConfig, create_app
+from serving.app import create_app
+from serving.config import ServerConfig
 from serving.servable import newest_version
+from serving.versions import Model
+from serving.watcher import Watcher
 
 
 def serve(
@@ -22,7 +25,7 @@ def serve(
 ) -> None:
     """Serves the newest version of an export until SIGINT or SIGTERM; a line with the URL says when it is ready.
 
-    Requests under way are answered before it ends. To be called in the main thread, which signals reach.
+    A newer version that appears in the folder is loaded and takes the place of the one before. Requests under way are answered before it ends. To be called in the main thread, which signals reach.
 
     Args:
         export: The folder that holds <version>/saved_model.pb.
@@ -98,8 +101,11 @@ def _prepared(
             raise UserError(
                 f"EXPORT: expected a SavedModel that loads, received {str(folder)!r} ({reason}); export it anew"
             ) from error
+        watcher = Watcher(model, export)
+        watcher.start()
         shown = f"[{host}]" if ":" in host else host
-        yield sock, model, f"http://{shown}:{sock.getsockname()[1]}/v1/models/{model_name}"
+        with contextlib.closing(watcher):
+            yield sock, model, f"http://{shown}:{sock.getsockname()[1]}/v1/models/{model_name}"
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -14,9 +14,7 @@ import httpx
 import pytest
 
 from pipeline.errors import UserError
-from serving.app import Model, ServerConfig
-from serving.batcher import BatcherConfig
-from serving.servable import newest_version
+from serving.config import BatcherConfig, ServerConfig
 from serving.server import running, serve
 
 ITERATIONS_WITHOUT_END = 2**31 - 1
@@ -24,10 +22,6 @@ ITERATIONS_WITHOUT_END = 2**31 - 1
 
 def _slow(iterations):
     return {"signature_name": "slow", "inputs": [iterations]}
-
-
-def test_the_newest_version_is_the_highest_number(small_export):
-    assert newest_version(small_export) == small_export / "10"
 
 
 @pytest.mark.parametrize(
@@ -64,25 +58,6 @@ def test_a_port_in_use(small_export):
 def test_a_port_that_is_none(small_export):
     with pytest.raises(UserError, match=r"received 127\.0\.0\.1 70000"):
         serve(str(small_export), port=70000)
-
-
-def test_a_version_that_fails_to_load_says_so_and_others_stay(small_export, tmp_path):
-    from serving.rest import Route
-
-    (tmp_path / "11").mkdir()
-    (tmp_path / "11" / "saved_model.pb").write_bytes(b"\x00broken")
-    model = Model("nmt", ServerConfig())
-    model.load(small_export / "2")
-    with pytest.raises(OSError, match="11"):
-        model.load(tmp_path / "11")
-    statuses = model.statuses(Route("status", "nmt"))
-    assert (statuses[2].state, statuses[11].state) == ("AVAILABLE", "END")
-    assert "11" in statuses[11].message
-    assert model.find(Route("predict", "nmt"))[0] == 2
-    model.load(small_export / "10")
-    assert model.find(Route("predict", "nmt"))[0] == 10
-    assert model.find(Route("predict", "nmt", version=2))[0] == 2
-    model.close()
 
 
 def test_concurrent_clients_get_their_own_answers_from_shared_runs(small_export):

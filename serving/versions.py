@@ -1,0 +1,141 @@
+"""The versions of a model: loaded beside each other, found for requests, unloaded when their requests are done."""
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from serving import rest
+from serving.batcher import Batcher
+from serving.config import ServerConfig
+from serving.servable import Servable
+from serving.status import Code, StatusError, invalid_argument
+
+
+@dataclasses.dataclass
+class Version:
+    """A version that answers requests.
+
+    Attributes:
+        number: The version's number.
+        servable: Its signatures.
+        batcher: Where to have them run.
+        users: How many requests hold it.
+    """
+
+    number: int
+    servable: Servable
+    batcher: Batcher
+    users: int = 0
+
+    def close(self) -> None:
+        """Ends its thread and frees its memory."""
+        self.batcher.close()
+        self.servable.close()
+
+
+class Model:
+    """A name, and the versions of the model that have been loaded under it.
+
+    Versions are loaded and unloaded in one thread while requests use them in another.
+    """
+
+    def __init__(self, name: str, config: ServerConfig):
+        self.name = name
+        self.config = config
+        self._statuses: dict[int, rest.VersionStatus] = {}
+        self._available: dict[int, Version] = {}
+        self._changed = threading.Condition()
+
+    def load(self, folder: Path) -> None:
+        """Loads a version and warms it up, and only then lets requests reach it; blocks.
+
+        Args:
+            folder: EXPORT/<version>.
+
+        Raises:
+            Exception: It cannot be loaded; its status tells why, and the other versions stay.
+        """
+        number = int(folder.name)
+        self._set_status(number, rest.VersionStatus("LOADING"))
+        try:
+            servable = Servable(folder, self.config.request_timeout)
+            servable.warm_up()
+        except Exception as error:
+            self._set_status(number, rest.VersionStatus("END", Code.UNKNOWN, str(error)))
+            raise
+        version = Version(number, servable, Batcher(servable.run, self.config.batching))
+        with self._changed:
+            self._available[number] = version
+            self._statuses[number] = rest.VersionStatus("AVAILABLE")
+
+    def unload(self, number: int) -> None:
+        """Lets no more requests reach a version, waits for those that have, and frees it; blocks."""
+        with self._changed:
+            version = self._available.pop(number)
+            self._statuses[number] = rest.VersionStatus("UNLOADING")
+            self._changed.wait_for(lambda: not version.users)
+        version.close()
+        self._set_status(number, rest.VersionStatus("END"))
+
+    def available(self) -> set[int]:
+        """The numbers of the versions that answer requests."""
+        with self._changed:
+            return set(self._available)
+
+    @contextlib.contextmanager
+    def use(self, route: rest.Route) -> Iterator[Version]:
+        """The version that a request is for, which stays loaded while the block runs.
+
+        Raises:
+            StatusError: It is not there.
+        """
+        with self._changed:
+            version = self._find(route)
+            version.users += 1
+        try:
+            yield version
+        finally:
+            with self._changed:
+                version.users -= 1
+                self._changed.notify_all()
+
+    def statuses(self, route: rest.Route) -> dict[int, rest.VersionStatus]:
+        """How the versions that a request asks about stand, by number.
+
+        Raises:
+            StatusError: There are none.
+        """
+        if route.label is not None:
+            raise invalid_argument(f"Unrecognized servable version label: {route.label}")
+        with self._changed:
+            versions = dict(self._statuses) if route.model == self.name else {}
+        found = {number: status for number, status in versions.items() if route.version in (None, number)}
+        if not found:
+            wanted = "any versions" if route.version is None else f"version {route.version}"
+            raise StatusError(Code.NOT_FOUND, f"Could not find {wanted} of model {route.model}")
+        return found
+
+    def close(self) -> None:
+        """Ends the threads and frees the memory of all versions."""
+        with self._changed:
+            versions = list(self._available.values())
+            self._available.clear()
+            self._statuses.clear()
+        for version in versions:
+            version.close()
+
+    def _set_status(self, number: int, status: rest.VersionStatus) -> None:
+        with self._changed:
+            self._statuses[number] = status
+
+    def _find(self, route: rest.Route) -> Version:
+        if route.label is not None:
+            raise invalid_argument(f"Unrecognized servable version label: {route.label}")
+        if route.model == self.name and self._available:
+            number = max(self._available) if route.version is None else route.version
+            if number in self._available:
+                return self._available[number]
+        wanted = f"Latest({route.model})" if route.version is None else f"Specific({route.model}, {route.version})"
+        raise StatusError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")

@@ -1,0 +1,81 @@
+"""A thread that keeps a served model at the newest version of its export, as TF Serving does."""
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+from serving.servable import complete_versions
+from serving.versions import Model
+
+_log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """Looks at an export's folder again and again, loads what is newer, and then unloads what it replaces.
+
+    A version that cannot be loaded leaves the one before it in service, and is tried again only after its folder has
+    gone and come back. When the served version's folder vanishes, the newest one left takes its place; if there is
+    none, the model is served no longer until there is one. A folder of the export that is gone as a whole, as of a disk
+    that is not mounted, changes nothing.
+    """
+
+    def __init__(self, model: Model, export: str | Path):
+        """Makes a watcher, whose thread `start` starts.
+
+        Args:
+            model: The model whose versions are loaded and unloaded; by this watcher alone from now on.
+            export: The folder that holds <version>/saved_model.pb.
+        """
+        self._model = model
+        self._export = Path(export)
+        self._failed: set[int] = set()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name=f"versions of {model.name}")
+
+    def start(self) -> None:
+        """Starts to look, every `poll_interval` seconds; never, if these are 0."""
+        if self._model.config.poll_interval:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Ends the thread, once a version that is being loaded or unloaded is done."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def poll(self) -> None:
+        """Looks once; returns when the model serves what it should.
+
+        Raises:
+            OSError: The folder cannot be read; nothing has been changed.
+        """
+        # Raises where `glob`, which looks for versions, would just find none.
+        os.listdir(self._export)
+        found = complete_versions(self._export)
+        newest = max(found, default=None)
+        self._failed &= found.keys()
+        if newest is not None and newest not in self._model.available() | self._failed:
+            self._load(found[newest])
+        available = self._model.available()
+        if newest is None or newest in available:
+            for number in available - {newest}:
+                self._model.unload(number)
+                _log.info("model %s: version %d unloaded", self._model.name, number)
+
+    def _load(self, folder: Path) -> None:
+        try:
+            self._model.load(folder)
+        except Exception as error:
+            self._failed.add(int(folder.name))
+            _log.error("model %s: version %s left out: %s", self._model.name, folder.name, error)
+        else:
+            _log.info("model %s: version %s is served", self._model.name, folder.name)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._model.config.poll_interval):
+            try:
+                self.poll()
+            except OSError as error:
+                # A network disk that fails now may answer at the next look.
+                _log.error("%s: cannot be read, its model is served as before: %s", self._export, error)

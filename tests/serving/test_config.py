@@ -1,0 +1,25 @@
+import math
+
+import pytest
+
+from pipeline.errors import UserError
+from serving.config import BatcherConfig, ServerConfig
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "least", "most"),
+    [
+        (BatcherConfig, "max_batch_size", 1, 65_536),
+        (BatcherConfig, "batch_timeout", 0, 60),
+        (BatcherConfig, "max_queued_rows", 1, 1_000_000),
+        (ServerConfig, "request_timeout", 0.001, 3600),
+        (ServerConfig, "max_body_bytes", 1, 1_073_741_824),
+        (ServerConfig, "poll_interval", 0, 86_400),
+    ],
+)
+def test_ranges(settings, name, least, most):
+    assert getattr(settings(**{name: least}), name) == least
+    assert getattr(settings(**{name: most}), name) == most
+    for value in (least - 1, most + 1, math.nan):
+        with pytest.raises(UserError, match=f"^{name}: expected {least} to {most}, received {value}; choose"):
+            settings(**{name: value})
