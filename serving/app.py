@@ -1,17 +1,22 @@
 """The web application that speaks TF Serving's REST API for one model."""
 
 import asyncio
+import contextlib
 import logging
+import time
 import zlib
+from collections.abc import Iterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as WebRoute
 
-from serving import json_values, predict_request, predict_response, rest
+from serving import json_values, predict_request, predict_response, prometheus, rest
 from serving.batcher import Tensors
+from serving.config import ServerConfig
+from serving.metrics import ServingMetrics
 from serving.servable import Servable
 from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument
 from serving.versions import Model, Version
@@ -21,16 +26,49 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _SERVED_BY = "tensorflow/serving/"
 
 
-def create_app(model: Model) -> Starlette:
-    """The application for a model; its versions may be loaded before or after."""
+def create_app(model: Model, config: ServerConfig, metrics: ServingMetrics) -> Starlette:
+    """The application for a model.
 
-    async def answer(request: Request) -> Response:
+    Args:
+        model: The model; its versions may be loaded before or after.
+        config: How requests are treated.
+        metrics: Where they are counted.
+    """
+    service = _Service(model, config, metrics)
+    routes = [
+        WebRoute("/healthz", service.health),
+        WebRoute("/readyz", service.readiness),
+        WebRoute("/monitoring/prometheus/metrics", service.monitoring),
+        WebRoute("/{path:path}", service.answer, methods=_METHODS),
+    ]
+    return Starlette(routes=routes, max_body_size=config.max_body_bytes)
+
+
+class _Service:
+    def __init__(self, model: Model, config: ServerConfig, metrics: ServingMetrics):
+        self._model = model
+        self._config = config
+        self._metrics = metrics
+
+    async def health(self, request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readiness(self, request: Request) -> Response:
+        if self._model.available():
+            return PlainTextResponse("ok\n")
+        return PlainTextResponse(f"no version of {self._model.name} is available\n", 503)
+
+    async def monitoring(self, request: Request) -> Response:
+        text = self._metrics.render({self._model.name: self._model.waiting_rows()})
+        return Response(text, headers={"Content-Type": prometheus.CONTENT_TYPE})
+
+    async def answer(self, request: Request) -> Response:
         query = request.scope["query_string"]
         target = (request.scope["raw_path"] + (b"?" + query if query else b"")).decode("latin-1")
         if not target.lower().startswith("/v1/"):
             return _respond(404, json_values.to_json({"error": "Not Found"}))
         try:
-            return _respond(200, await _answer(model, request, target))
+            return _respond(200, await self._answer(request, target))
         except StatusError as error:
             return _respond(HTTP_STATUS[error.code], rest.format_error(error))
         except ClientDisconnect:
@@ -41,27 +79,46 @@ def create_app(model: Model) -> Starlette:
             _log.exception("%s %s", request.method, target)
             return _respond(500, rest.format_error(StatusError(Code.INTERNAL, str(error))))
 
-    return Starlette(
-        routes=[WebRoute("/{path:path}", answer, methods=_METHODS)], max_body_size=model.config.max_body_bytes
-    )
+    async def _answer(self, request: Request, target: str) -> bytes:
+        route = rest.parse_route(request.method, target)
+        if route.verb == "status":
+            return rest.format_status(self._model.statuses(route))
+        if route.verb == "metadata":
+            with self._model.use(route) as version:
+                return rest.format_metadata(self._model.name, version.number, version.servable.signatures)
+        # Names that clients think up would fill the memory.
+        with self._measured(route) if route.model == self._model.name else contextlib.nullcontext():
+            return await self._infer(request, route)
 
+    async def _infer(self, request: Request, route: rest.Route) -> bytes:
+        document = json_values.parse_document(await _read_body(request, self._config.max_body_bytes))
+        name = json_values.parse_signature_name(document)
+        with self._model.use(route) as version:
+            if route.verb != "predict":
+                raise _not_served(route.verb, version.servable, name)
+            inputs, by_row = predict_request.parse_inputs(document, version.servable.input_dtypes(name))
+            outputs = await _run(version, name, inputs, self._config.request_timeout)
+        return predict_response.format_outputs(outputs, by_row)
 
-async def _answer(model: Model, request: Request, target: str) -> bytes:
-    route = rest.parse_route(request.method, target)
-    if route.verb == "status":
-        return rest.format_status(model.statuses(route))
-    if route.verb == "metadata":
-        with model.use(route) as version:
-            return rest.format_metadata(model.name, version.number, version.servable.signatures)
-    body = await _read_body(request, model.config.max_body_bytes)
-    document = json_values.parse_document(body)
-    name = json_values.parse_signature_name(document)
-    with model.use(route) as version:
-        if route.verb != "predict":
-            raise _not_served(route.verb, version.servable, name)
-        inputs, by_row = predict_request.parse_inputs(document, version.servable.input_dtypes(name))
-        outputs = await _run(version, name, inputs, model.config.request_timeout)
-    return predict_response.format_outputs(outputs, by_row)
+    @contextlib.contextmanager
+    def _measured(self, route: rest.Route) -> Iterator[None]:
+        began, code = time.perf_counter(), Code.CANCELLED
+        try:
+            yield
+            code = Code.OK
+        except StatusError as error:
+            code = error.code
+            raise
+        except HTTPException:
+            code = Code.INVALID_ARGUMENT
+            raise
+        except ClientDisconnect:
+            raise
+        except Exception:
+            code = Code.INTERNAL
+            raise
+        finally:
+            self._metrics.record_request(route.model, route.verb, code, time.perf_counter() - began)
 
 
 async def _run(version: Version, signature: str, inputs: Tensors, timeout: float) -> Tensors:
@@ -93,6 +150,8 @@ async def _read_body(request: Request, limit: int) -> bytes:
         raise invalid_argument(f"Failed to uncompress the gzipped body: {error}") from None
     if len(plain) > limit:
         raise HTTPException(413)
+    if not decompressor.eof:
+        raise invalid_argument("Failed to uncompress the gzipped body: it ends too early")
     return plain
 
 

@@ -1,16 +1,19 @@
 """The embedded server: a folder of exports, served over REST as TF Serving would."""
 
 import contextlib
+import functools
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 
 import uvicorn
+from starlette.applications import Starlette
 
 from pipeline.errors import UserError
 from serving.app import create_app
 from serving.config import ServerConfig
+from serving.metrics import ServingMetrics
 from serving.servable import newest_version
 from serving.versions import Model
 from serving.watcher import Watcher
@@ -37,12 +40,13 @@ def serve(
     Raises:
         UserError: There is no version to serve, or the address cannot be listened on.
     """
+    config = config or ServerConfig()
     # Uvicorn raises a signal again once it has shut down, and then, as while the model loads, it ends this block.
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with contextlib.suppress(KeyboardInterrupt), _prepared(export, host, port, model_name, config) as prepared:
-            sock, model, url = prepared
-            _server(model, lambda: print(f"Serving {url}", flush=True)).run([sock])
+            sock, app, url = prepared
+            _server(app, config, lambda: print(f"Serving {url}", flush=True)).run([sock])
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -66,9 +70,10 @@ def running(
     Raises:
         UserError: See `serve`.
     """
-    with _prepared(export, host, port, model_name, config) as (sock, model, url):
+    config = config or ServerConfig()
+    with _prepared(export, host, port, model_name, config) as (sock, app, url):
         ready = threading.Event()
-        server = _server(model, ready.set)
+        server = _server(app, config, ready.set)
         thread = threading.Thread(target=server.run, args=([sock],), name="server")
         thread.start()
         try:
@@ -84,15 +89,16 @@ def running(
 
 @contextlib.contextmanager
 def _prepared(
-    export: str, host: str, port: int, model_name: str, config: ServerConfig | None
-) -> Iterator[tuple[socket.socket, Model, str]]:
-    """An address taken, a model loaded, and its URL."""
+    export: str, host: str, port: int, model_name: str, config: ServerConfig
+) -> Iterator[tuple[socket.socket, Starlette, str]]:
+    """An address taken, the application of a model that is loaded, and the model's URL."""
     if not model_name or set(model_name) & set("/:?#% "):
         raise UserError(
             f"--model-name: expected a name without any of '/:?#% ', received {model_name!r}; choose another"
         )
     folder = newest_version(export)
-    model = Model(model_name, config or ServerConfig())
+    metrics = ServingMetrics()
+    model = Model(model_name, config, functools.partial(metrics.record_batch, model_name))
     with _bind(host, port) as sock, contextlib.closing(model):
         try:
             model.load(folder)
@@ -105,7 +111,7 @@ def _prepared(
         watcher.start()
         shown = f"[{host}]" if ":" in host else host
         with contextlib.closing(watcher):
-            yield sock, model, f"http://{shown}:{sock.getsockname()[1]}/v1/models/{model_name}"
+            yield sock, create_app(model, config, metrics), f"http://{shown}:{sock.getsockname()[1]}/v1/models/{model_name}"
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -134,15 +140,15 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
 
-def _server(model: Model, on_ready: Callable[[], object]) -> _Server:
-    config = uvicorn.Config(
-        create_app(model),
+def _server(app: Starlette, config: ServerConfig, on_ready: Callable[[], object]) -> _Server:
+    settings = uvicorn.Config(
+        app,
         # Its own would close the handlers that others, such as TensorFlow, have set up.
         log_config=None,
         log_level="warning",
         access_log=False,
         lifespan="off",
         # Requests under way are answered, or reach their own time limit, before the server ends.
-        timeout_graceful_shutdown=round(model.config.request_timeout) + 1,
+        timeout_graceful_shutdown=round(config.request_timeout) + 1,
     )
-    return _Server(config, on_ready)
+    return _Server(settings, on_ready)

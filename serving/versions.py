@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from serving import rest
-from serving.batcher import Batcher
+from serving.batcher import Batcher, Observe
 from serving.config import ServerConfig
 from serving.servable import Servable
 from serving.status import Code, StatusError, invalid_argument
@@ -41,9 +41,17 @@ class Model:
     Versions are loaded and unloaded in one thread while requests use them in another.
     """
 
-    def __init__(self, name: str, config: ServerConfig):
+    def __init__(self, name: str, config: ServerConfig, observe: Observe | None = None):
+        """Makes a model without versions.
+
+        Args:
+            name: Its name in URLs.
+            config: How its requests are treated.
+            observe: See `serving.batcher.Batcher`.
+        """
         self.name = name
         self.config = config
+        self._observe = observe
         self._statuses: dict[int, rest.VersionStatus] = {}
         self._available: dict[int, Version] = {}
         self._changed = threading.Condition()
@@ -65,7 +73,7 @@ class Model:
         except Exception as error:
             self._set_status(number, rest.VersionStatus("END", Code.UNKNOWN, str(error)))
             raise
-        version = Version(number, servable, Batcher(servable.run, self.config.batching))
+        version = Version(number, servable, Batcher(servable.run, self.config.batching, self._observe))
         with self._changed:
             self._available[number] = version
             self._statuses[number] = rest.VersionStatus("AVAILABLE")
@@ -83,6 +91,11 @@ class Model:
         """The numbers of the versions that answer requests."""
         with self._changed:
             return set(self._available)
+
+    def waiting_rows(self) -> int:
+        """How many rows wait to be run, in all versions; to be called where the requests are."""
+        with self._changed:
+            return sum(version.batcher.waiting_rows() for version in self._available.values())
 
     @contextlib.contextmanager
     def use(self, route: rest.Route) -> Iterator[Version]:

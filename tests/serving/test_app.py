@@ -369,3 +369,13 @@ def test_gzip(http):
     response = http.post(PREDICT, content=b"no gzip", headers=headers)
     assert response.status_code == 400
     assert response.json()["error"].startswith("Failed to uncompress the gzipped body")
+    response = http.post(PREDICT, content=body[:-9], headers=headers)
+    assert response.status_code == 400
+    assert response.json() == {"error": "Failed to uncompress the gzipped body: it ends too early"}
+
+
+def test_health(http):
+    for path in ("/healthz", "/readyz"):
+        response = http.get(path)
+        assert (response.status_code, response.text) == (200, "ok\n")
+        assert http.post(path).status_code == 404

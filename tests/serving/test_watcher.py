@@ -200,8 +200,11 @@ def test_no_request_fails_while_versions_are_swapped(told, export):
 def test_a_model_without_versions_answers_so_until_there_is_one(told, export):
     put(told, export, 1)
     with running(str(export), config=ServerConfig(poll_interval=0.05)) as url:
+        healthy, ready = (str(httpx.URL(url).join(path)) for path in ("/healthz", "/readyz"))
+        assert [httpx.get(each).status_code for each in (healthy, ready)] == [200, 200]
         shutil.rmtree(export / "1")
         wait_until(url, {"1": ("END", "OK")})
+        assert [httpx.get(each).status_code for each in (healthy, ready)] == [200, 503]
         response = httpx.post(f"{url}:predict", json={"inputs": ["a"]})
         assert (response.status_code, response.json()) == (
             404,
@@ -209,6 +212,7 @@ def test_a_model_without_versions_answers_so_until_there_is_one(told, export):
         )
         put(told, export, 2)
         wait_until(url, {"2": ("AVAILABLE", "OK")})
+        assert httpx.get(ready).status_code == 200
 
 
 def test_without_an_interval_nothing_is_looked_for(told, export):
