@@ -9,12 +9,17 @@ from collections.abc import Iterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as WebRoute
 
 from serving import json_values, predict_request, predict_response, prometheus, rest
-from serving.batcher import Tensors
+from serving.access_log import REQUEST_ID, AccessLog
+from serving.api_keys import ApiKeys, read_keys
+from serving.batcher import Tensors, count_rows
 from serving.config import ServerConfig
 from serving.metrics import ServingMetrics
 from serving.servable import Servable
@@ -24,6 +29,9 @@ from serving.versions import Model, Version
 _log = logging.getLogger(__name__)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _SERVED_BY = "tensorflow/serving/"
+_HEALTH, _READINESS, _METRICS = "/healthz", "/readyz", "/monitoring/prometheus/metrics"
+# What is smaller costs more time than it saves.
+_LEAST_BYTES_TO_COMPRESS = 1000
 
 
 def create_app(model: Model, config: ServerConfig, metrics: ServingMetrics) -> Starlette:
@@ -33,15 +41,38 @@ def create_app(model: Model, config: ServerConfig, metrics: ServingMetrics) -> S
         model: The model; its versions may be loaded before or after.
         config: How requests are treated.
         metrics: Where they are counted.
+
+    Raises:
+        UserError: The file of keys cannot be used.
     """
     service = _Service(model, config, metrics)
     routes = [
-        WebRoute("/healthz", service.health),
-        WebRoute("/readyz", service.readiness),
-        WebRoute("/monitoring/prometheus/metrics", service.monitoring),
+        WebRoute(_HEALTH, service.health),
+        WebRoute(_READINESS, service.readiness),
+        WebRoute(_METRICS, service.monitoring),
         WebRoute("/{path:path}", service.answer, methods=_METHODS),
     ]
-    return Starlette(routes=routes, max_body_size=config.max_body_bytes)
+    return Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
+
+
+def _middleware(config: ServerConfig) -> list[Middleware]:
+    """What stands around the application, the outermost first."""
+    middleware = [Middleware(AccessLog)]
+    if config.cors_origin:
+        # Before the keys, which a browser does not send when it asks what is allowed.
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=config.cors_origin,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Encoding", REQUEST_ID],
+                expose_headers=[REQUEST_ID],
+            )
+        )
+    if config.api_key_file is not None:
+        keys = read_keys(config.api_key_file)
+        middleware.append(Middleware(ApiKeys, keys=keys, open_paths={_HEALTH, _READINESS, _METRICS}))
+    return [*middleware, Middleware(GZipMiddleware, minimum_size=_LEAST_BYTES_TO_COMPRESS)]
 
 
 class _Service:
@@ -76,7 +107,9 @@ class _Service:
         except HTTPException:
             raise
         except Exception as error:
-            _log.exception("%s %s", request.method, target)
+            _log.exception(
+                "%s %s", request.method, request.url.path, extra={"fields": {"request_id": request.state.request_id}}
+            )
             return _respond(500, rest.format_error(StatusError(Code.INTERNAL, str(error))))
 
     async def _answer(self, request: Request, target: str) -> bytes:
@@ -91,12 +124,20 @@ class _Service:
             return await self._infer(request, route)
 
     async def _infer(self, request: Request, route: rest.Route) -> bytes:
-        document = json_values.parse_document(await _read_body(request, self._config.max_body_bytes))
+        body = await _read_body(request, self._config.max_body_bytes)
+        if self._config.log_text:
+            request.state.text = body.decode(errors="replace")
+        document = json_values.parse_document(body)
         name = json_values.parse_signature_name(document)
         with self._model.use(route) as version:
             if route.verb != "predict":
                 raise _not_served(route.verb, version.servable, name)
             inputs, by_row = predict_request.parse_inputs(document, version.servable.input_dtypes(name))
+            request.state.rows = rows = count_rows(inputs)
+            if rows > self._config.max_rows:
+                raise invalid_argument(
+                    f"Expecting at most {self._config.max_rows} rows but got: {rows}; divide the request"
+                )
             outputs = await _run(version, name, inputs, self._config.request_timeout)
         return predict_response.format_outputs(outputs, by_row)
 

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from pipeline.errors import UserError
+from serving.access_log import logging_to_stderr
 from serving.app import create_app
 from serving.config import ServerConfig
 from serving.metrics import ServingMetrics
@@ -28,7 +30,9 @@ def serve(
 ) -> None:
     """Serves the newest version of an export until SIGINT or SIGTERM; a line with the URL says when it is ready.
 
-    A newer version that appears in the folder is loaded and takes the place of the one before. Requests under way are answered before it ends. To be called in the main thread, which signals reach.
+    A newer version that appears in the folder is loaded and takes the place of the one before. Requests are logged on
+    stderr, and those under way are answered before the server ends. To be called in the main thread, which signals
+    reach.
 
     Args:
         export: The folder that holds <version>/saved_model.pb.
@@ -38,14 +42,18 @@ def serve(
         config: How requests are treated.
 
     Raises:
-        UserError: There is no version to serve, or the address cannot be listened on.
+        UserError: There is no version to serve, the address cannot be listened on, or a file of keys or of a
+            certificate cannot be used.
     """
     config = config or ServerConfig()
     # Uvicorn raises a signal again once it has shut down, and then, as while the model loads, it ends this block.
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with contextlib.suppress(KeyboardInterrupt), _prepared(export, host, port, model_name, config) as prepared:
-            sock, app, url = prepared
+        with (
+            logging_to_stderr(),
+            contextlib.suppress(KeyboardInterrupt),
+            _prepared(export, host, port, model_name, config) as (sock, app, url),
+        ):
             _server(app, config, lambda: print(f"Serving {url}", flush=True)).run([sock])
     finally:
         signal.signal(signal.SIGTERM, previous)
@@ -97,8 +105,10 @@ def _prepared(
             f"--model-name: expected a name without any of '/:?#% ', received {model_name!r}; choose another"
         )
     folder = newest_version(export)
+    _check_certificate(config)
     metrics = ServingMetrics()
     model = Model(model_name, config, functools.partial(metrics.record_batch, model_name))
+    app = create_app(model, config, metrics)
     with _bind(host, port) as sock, contextlib.closing(model):
         try:
             model.load(folder)
@@ -109,9 +119,21 @@ def _prepared(
             ) from error
         watcher = Watcher(model, export)
         watcher.start()
-        shown = f"[{host}]" if ":" in host else host
+        scheme, shown = "https" if config.tls_certificate else "http", f"[{host}]" if ":" in host else host
         with contextlib.closing(watcher):
-            yield sock, create_app(model, config, metrics), f"http://{shown}:{sock.getsockname()[1]}/v1/models/{model_name}"
+            yield sock, app, f"{scheme}://{shown}:{sock.getsockname()[1]}/v1/models/{model_name}"
+
+
+def _check_certificate(config: ServerConfig) -> None:
+    if config.tls_certificate is not None and config.tls_key is not None:
+        try:
+            # Without a password, it would be asked for on the terminal.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.tls_certificate, config.tls_key, "")
+        except OSError as error:
+            raise UserError(
+                "--tls-certificate, --tls-key: expected a certificate and its key, neither encrypted, in PEM format,"
+                f" received {config.tls_certificate!r} and {config.tls_key!r} ({error}); correct them"
+            ) from None
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -148,6 +170,9 @@ def _server(app: Starlette, config: ServerConfig, on_ready: Callable[[], object]
         log_level="warning",
         access_log=False,
         lifespan="off",
+        ws="none",
+        ssl_certfile=config.tls_certificate,
+        ssl_keyfile=config.tls_key,
         # Requests under way are answered, or reach their own time limit, before the server ends.
         timeout_graceful_shutdown=round(config.request_timeout) + 1,
     )

@@ -14,6 +14,7 @@ from serving.config import BatcherConfig, ServerConfig
         (BatcherConfig, "max_queued_rows", 1, 1_000_000),
         (ServerConfig, "request_timeout", 0.001, 3600),
         (ServerConfig, "max_body_bytes", 1, 1_073_741_824),
+        (ServerConfig, "max_rows", 1, 1_000_000),
         (ServerConfig, "poll_interval", 0, 86_400),
     ],
 )
@@ -23,3 +24,9 @@ def test_ranges(settings, name, least, most):
     for value in (least - 1, most + 1, math.nan):
         with pytest.raises(UserError, match=f"^{name}: expected {least} to {most}, received {value}; choose"):
             settings(**{name: value})
+
+
+@pytest.mark.parametrize(("given", "missing"), [("certificate", "key"), ("key", "certificate")])
+def test_a_certificate_goes_with_its_key(given, missing):
+    with pytest.raises(UserError, match=f"expected both or none, received the {given} alone; give the {missing} too"):
+        ServerConfig(**{f"tls_{given}": "file"})

@@ -1,10 +1,12 @@
 import asyncio
 import concurrent.futures
+import json
 import os
 import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -167,11 +169,20 @@ def test_a_signal_ends_the_process_once_requests_are_answered(small_export, tmp_
     try:
         line = process.stdout.readline()
         url = re.fullmatch(r"Serving (http://127\.0\.0\.1:\d+/v1/models/toy)\n", line)[1]
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(httpx.post, f"{url}:predict", json=_slow(300_000), timeout=60)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool, httpx.Client() as waiting:
+            waiting.get(url)
+            asked = pool.submit(httpx.post, f"{url}:predict", json=_slow(500_000), timeout=60)
             time.sleep(0.5)
+            behind = pool.submit(httpx.post, f"{url}:predict", json={"inputs": ["a"]}, timeout=60)
+            time.sleep(0.2)
             process.send_signal(number)
-            assert asked.result().json() == {"outputs": [300_000]}
+            time.sleep(0.5)
+            for client in (httpx, waiting):
+                with pytest.raises(httpx.TransportError):
+                    client.get(url)
+            assert not asked.done()
+            assert asked.result().json() == {"outputs": [500_000]}
+            assert behind.result().json() == {"outputs": ["A"]}
         out, err = process.communicate(timeout=30)
     finally:
         process.kill()
@@ -179,6 +190,48 @@ def test_a_signal_ends_the_process_once_requests_are_answered(small_export, tmp_
     assert (process.returncode, out) == (0, "")
     assert "Traceback" not in err
     assert "deprecated" not in err
+    # TensorFlow's own lines are not JSON.
+    lines = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    assert [(line["path"], line["status"]) for line in lines] == [
+        ("/v1/models/toy", 200),
+        ("/v1/models/toy:predict", 200),
+        ("/v1/models/toy:predict", 200),
+    ]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """The files of a certificate for 127.0.0.1 that signs itself, and of its key."""
+    certificate, key = (str(tmp_path_factory.mktemp("tls") / name) for name in ("certificate.pem", "key.pem"))
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=nmt -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    return certificate, key
+
+
+def test_https(small_export, certificate):
+    config = ServerConfig(tls_certificate=certificate[0], tls_key=certificate[1])
+    trusting = ssl.create_default_context(cafile=certificate[0])
+    with running(str(small_export), config=config) as url:
+        assert url.startswith("https://127.0.0.1:")
+        answer = httpx.post(f"{url}:predict", json={"inputs": ["a"]}, verify=trusting)
+        assert answer.json() == {"outputs": ["A"]}
+        with pytest.raises(httpx.ConnectError, match="self-signed"):
+            httpx.get(url)
+        with pytest.raises(httpx.TransportError):
+            httpx.get(url.replace("https", "http"))
+
+
+@pytest.mark.parametrize("wrong", ["absent", "swapped", "encrypted"])
+def test_a_certificate_that_is_none(small_export, certificate, tmp_path, wrong):
+    files = {"absent": (certificate[0], str(tmp_path / "key.pem")), "swapped": certificate[::-1]}
+    if wrong == "encrypted":
+        files[wrong] = certificate[0], str(tmp_path / "encrypted.pem")
+        command = ["openssl", "rsa", "-aes256", "-passout", "pass:word", "-in", certificate[1], "-out", files[wrong][1]]
+        subprocess.run(command, check=True, capture_output=True)
+    config = ServerConfig(tls_certificate=files[wrong][0], tls_key=files[wrong][1])
+    with pytest.raises(UserError, match="--tls-certificate, --tls-key: expected a certificate and its key") as raised:
+        serve(str(small_export), port=0, config=config)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.slow
