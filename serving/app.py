@@ -1,11 +1,11 @@
-"""The web application that speaks TF Serving's REST API for one model."""
+"""The web application that speaks TF Serving's REST API for some models."""
 
 import asyncio
 import contextlib
 import logging
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -34,18 +34,18 @@ _HEALTH, _READINESS, _METRICS = "/healthz", "/readyz", "/monitoring/prometheus/m
 _LEAST_BYTES_TO_COMPRESS = 1000
 
 
-def create_app(model: Model, config: ServerConfig, metrics: ServingMetrics) -> Starlette:
-    """The application for a model.
+def create_app(models: Mapping[str, Model], config: ServerConfig, metrics: ServingMetrics) -> Starlette:
+    """The application for some models.
 
     Args:
-        model: The model; its versions may be loaded before or after.
+        models: The models by name; their versions may be loaded before or after.
         config: How requests are treated.
         metrics: Where they are counted.
 
     Raises:
         UserError: The file of keys cannot be used.
     """
-    service = _Service(model, config, metrics)
+    service = _Service(models, config, metrics)
     routes = [
         WebRoute(_HEALTH, service.health),
         WebRoute(_READINESS, service.readiness),
@@ -76,8 +76,8 @@ def _middleware(config: ServerConfig) -> list[Middleware]:
 
 
 class _Service:
-    def __init__(self, model: Model, config: ServerConfig, metrics: ServingMetrics):
-        self._model = model
+    def __init__(self, models: Mapping[str, Model], config: ServerConfig, metrics: ServingMetrics):
+        self._models = models
         self._config = config
         self._metrics = metrics
 
@@ -85,12 +85,13 @@ class _Service:
         return PlainTextResponse("ok\n")
 
     async def readiness(self, request: Request) -> Response:
-        if self._model.available():
-            return PlainTextResponse("ok\n")
-        return PlainTextResponse(f"no version of {self._model.name} is available\n", 503)
+        missing = [model.name for model in self._models.values() if not model.available()]
+        if missing:
+            return PlainTextResponse(f"no version is available of {', '.join(missing)}\n", 503)
+        return PlainTextResponse("ok\n")
 
     async def monitoring(self, request: Request) -> Response:
-        text = self._metrics.render({self._model.name: self._model.waiting_rows()})
+        text = self._metrics.render({model.name: model.waiting_rows() for model in self._models.values()})
         return Response(text, headers={"Content-Type": prometheus.CONTENT_TYPE})
 
     async def answer(self, request: Request) -> Response:
@@ -114,22 +115,24 @@ class _Service:
 
     async def _answer(self, request: Request, target: str) -> bytes:
         route = rest.parse_route(request.method, target)
+        # A name that is not known is that of a model without versions.
+        model = self._models.get(route.model) or Model(route.model, self._config)
         if route.verb == "status":
-            return rest.format_status(self._model.statuses(route))
+            return rest.format_status(model.statuses(route))
         if route.verb == "metadata":
-            with self._model.use(route) as version:
-                return rest.format_metadata(self._model.name, version.number, version.servable.signatures)
+            with model.use(route) as version:
+                return rest.format_metadata(model.name, version.number, version.servable.signatures)
         # Names that clients think up would fill the memory.
-        with self._measured(route) if route.model == self._model.name else contextlib.nullcontext():
-            return await self._infer(request, route)
+        with self._measured(route) if route.model in self._models else contextlib.nullcontext():
+            return await self._infer(request, model, route)
 
-    async def _infer(self, request: Request, route: rest.Route) -> bytes:
+    async def _infer(self, request: Request, model: Model, route: rest.Route) -> bytes:
         body = await _read_body(request, self._config.max_body_bytes)
         if self._config.log_text:
             request.state.text = body.decode(errors="replace")
         document = json_values.parse_document(body)
         name = json_values.parse_signature_name(document)
-        with self._model.use(route) as version:
+        with model.use(route) as version:
             if route.verb != "predict":
                 raise _not_served(route.verb, version.servable, name)
             inputs, by_row = predict_request.parse_inputs(document, version.servable.input_dtypes(name))

@@ -1,4 +1,4 @@
-"""The embedded server: a folder of exports, served over REST as TF Serving would."""
+"""The embedded server: folders of exports, served over REST as TF Serving would."""
 
 import contextlib
 import functools
@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,6 +16,7 @@ from serving.access_log import logging_to_stderr
 from serving.app import create_app
 from serving.config import ServerConfig
 from serving.metrics import ServingMetrics
+from serving.models_config import ModelSource
 from serving.servable import newest_version
 from serving.versions import Model
 from serving.watcher import Watcher
@@ -28,17 +29,34 @@ def serve(
     model_name: str = "nmt",
     config: ServerConfig | None = None,
 ) -> None:
-    """Serves the newest version of an export until SIGINT or SIGTERM; a line with the URL says when it is ready.
-
-    A newer version that appears in the folder is loaded and takes the place of the one before. Requests are logged on
-    stderr, and those under way are answered before the server ends. To be called in the main thread, which signals
-    reach.
+    """Serves the newest version of an export: `serve_models` with one model.
 
     Args:
         export: The folder that holds <version>/saved_model.pb.
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
         model_name: The model's name in URLs.
+        config: How requests are treated.
+
+    Raises:
+        UserError: See `serve_models`.
+    """
+    serve_models([ModelSource(model_name, export)], host, port, config)
+
+
+def serve_models(
+    sources: Sequence[ModelSource], host: str = "127.0.0.1", port: int = 8501, config: ServerConfig | None = None
+) -> None:
+    """Serves models until SIGINT or SIGTERM; a line with the URL of each says when they are ready.
+
+    A newer version that appears in a model's folder is loaded and takes the place of the one before. Requests are
+    logged on stderr, and those under way are answered before the server ends. To be called in the main thread, which
+    signals reach.
+
+    Args:
+        sources: The models.
+        host: See `serve`, for this and the other arguments.
+        port: The port to listen on; 0 takes a free one.
         config: How requests are treated.
 
     Raises:
@@ -52,9 +70,10 @@ def serve(
         with (
             logging_to_stderr(),
             contextlib.suppress(KeyboardInterrupt),
-            _prepared(export, host, port, model_name, config) as (sock, app, url),
+            _prepared(sources, host, port, config) as (sock, app, urls),
         ):
-            _server(app, config, lambda: print(f"Serving {url}", flush=True)).run([sock])
+            ready = "".join(f"Serving {url}\n" for url in urls)
+            _server(app, config, lambda: print(ready, end="", flush=True)).run([sock])
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -63,7 +82,7 @@ def serve(
 def running(
     export: str, model_name: str = "nmt", config: ServerConfig | None = None, host: str = "127.0.0.1", port: int = 0
 ) -> Iterator[str]:
-    """Serves an export from a thread of this process while the block runs.
+    """Serves an export from a thread of this process while the block runs: `running_models` with one model.
 
     Args:
         export: See `serve`, for this and the other arguments.
@@ -76,10 +95,32 @@ def running(
         The model's URL, for `serving.client.Client`.
 
     Raises:
-        UserError: See `serve`.
+        UserError: See `serve_models`.
+    """
+    with running_models([ModelSource(model_name, export)], config, host, port) as (url,):
+        yield url
+
+
+@contextlib.contextmanager
+def running_models(
+    sources: Sequence[ModelSource], config: ServerConfig | None = None, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[list[str]]:
+    """Serves models from a thread of this process while the block runs.
+
+    Args:
+        sources: The models.
+        config: How requests are treated.
+        host: The address to listen on.
+        port: The port to listen on; 0 takes a free one.
+
+    Yields:
+        The models' URLs.
+
+    Raises:
+        UserError: See `serve_models`.
     """
     config = config or ServerConfig()
-    with _prepared(export, host, port, model_name, config) as (sock, app, url):
+    with _prepared(sources, host, port, config) as (sock, app, urls):
         ready = threading.Event()
         server = _server(app, config, ready.set)
         thread = threading.Thread(target=server.run, args=([sock],), name="server")
@@ -89,7 +130,7 @@ def running(
                 pass
             if not ready.is_set():
                 raise RuntimeError("the server ended before it was ready")
-            yield url
+            yield urls
         finally:
             server.should_exit = True
             thread.join()
@@ -97,19 +138,34 @@ def running(
 
 @contextlib.contextmanager
 def _prepared(
-    export: str, host: str, port: int, model_name: str, config: ServerConfig
-) -> Iterator[tuple[socket.socket, Starlette, str]]:
-    """An address taken, the application of a model that is loaded, and the model's URL."""
-    if not model_name or set(model_name) & set("/:?#% "):
-        raise UserError(
-            f"--model-name: expected a name without any of '/:?#% ', received {model_name!r}; choose another"
-        )
-    folder = newest_version(export)
+    sources: Sequence[ModelSource], host: str, port: int, config: ServerConfig
+) -> Iterator[tuple[socket.socket, Starlette, list[str]]]:
+    """An address taken, the application of models that are loaded, and the models' URLs."""
+    for source in sources:
+        newest_version(source.path)
     _check_certificate(config)
     metrics = ServingMetrics()
-    model = Model(model_name, config, functools.partial(metrics.record_batch, model_name))
-    app = create_app(model, config, metrics)
-    with _bind(host, port) as sock, contextlib.closing(model):
+    models = {
+        source.name: Model(
+            source.name, config, functools.partial(metrics.record_batch, source.name), labels=source.labels
+        )
+        for source in sources
+    }
+    app = create_app(models, config, metrics)
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(_bind(host, port))
+        for source in sources:
+            stack.enter_context(_loaded(models[source.name], source))
+        scheme, shown = "https" if config.tls_certificate else "http", f"[{host}]" if ":" in host else host
+        server = f"{scheme}://{shown}:{sock.getsockname()[1]}"
+        yield sock, app, [f"{server}/v1/models/{source.name}" for source in sources]
+
+
+@contextlib.contextmanager
+def _loaded(model: Model, source: ModelSource) -> Iterator[None]:
+    """Loads the newest version of a model and those with labels, and keeps watch while the block runs."""
+    folder = newest_version(source.path)
+    with contextlib.closing(model):
         try:
             model.load(folder)
         except Exception as error:
@@ -117,11 +173,10 @@ def _prepared(
             raise UserError(
                 f"EXPORT: expected a SavedModel that loads, received {str(folder)!r} ({reason}); export it anew"
             ) from error
-        watcher = Watcher(model, export)
-        watcher.start()
-        scheme, shown = "https" if config.tls_certificate else "http", f"[{host}]" if ":" in host else host
-        with contextlib.closing(watcher):
-            yield sock, app, f"{scheme}://{shown}:{sock.getsockname()[1]}/v1/models/{model_name}"
+        with contextlib.closing(Watcher(model, source.path)) as watcher:
+            watcher.poll()
+            watcher.start()
+            yield
 
 
 def _check_certificate(config: ServerConfig) -> None:

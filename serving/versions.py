@@ -3,8 +3,9 @@
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from serving import rest
 from serving.batcher import Batcher, Observe
@@ -41,16 +42,24 @@ class Model:
     Versions are loaded and unloaded in one thread while requests use them in another.
     """
 
-    def __init__(self, name: str, config: ServerConfig, observe: Observe | None = None):
+    def __init__(
+        self,
+        name: str,
+        config: ServerConfig,
+        observe: Observe | None = None,
+        labels: Mapping[str, int] = MappingProxyType({}),
+    ):
         """Makes a model without versions.
 
         Args:
             name: Its name in URLs.
             config: How its requests are treated.
             observe: See `serving.batcher.Batcher`.
+            labels: The versions that labels stand for, once they are loaded.
         """
         self.name = name
         self.config = config
+        self.labels = labels
         self._observe = observe
         self._statuses: dict[int, rest.VersionStatus] = {}
         self._available: dict[int, Version] = {}
@@ -120,11 +129,9 @@ class Model:
         Raises:
             StatusError: There are none.
         """
-        if route.label is not None:
-            raise invalid_argument(f"Unrecognized servable version label: {route.label}")
         with self._changed:
-            versions = dict(self._statuses) if route.model == self.name else {}
-        found = {number: status for number, status in versions.items() if route.version in (None, number)}
+            wanted_version = self._resolve(route)
+            found = {n: status for n, status in self._statuses.items() if wanted_version in (None, n)}
         if not found:
             wanted = "any versions" if route.version is None else f"version {route.version}"
             raise StatusError(Code.NOT_FOUND, f"Could not find {wanted} of model {route.model}")
@@ -143,12 +150,19 @@ class Model:
         with self._changed:
             self._statuses[number] = status
 
-    def _find(self, route: rest.Route) -> Version:
-        if route.label is not None:
+    def _resolve(self, route: rest.Route) -> int | None:
+        """The number of the version that is asked for; None is the newest."""
+        if route.label is None:
+            return route.version
+        if self.labels.get(route.label) not in self._available:
             raise invalid_argument(f"Unrecognized servable version label: {route.label}")
-        if route.model == self.name and self._available:
-            number = max(self._available) if route.version is None else route.version
-            if number in self._available:
-                return self._available[number]
-        wanted = f"Latest({route.model})" if route.version is None else f"Specific({route.model}, {route.version})"
-        raise StatusError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
+        return self.labels[route.label]
+
+    def _find(self, route: rest.Route) -> Version:
+        number = self._resolve(route)
+        if number is None:
+            number = max(self._available, default=None)
+        if number is None or number not in self._available:
+            wanted = f"Latest({route.model})" if route.version is None else f"Specific({route.model}, {route.version})"
+            raise StatusError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
+        return self._available[number]

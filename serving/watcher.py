@@ -1,4 +1,4 @@
-"""A thread that keeps a served model at the newest version of its export, as TF Serving does."""
+"""A thread that keeps a served model at the newest version of its export, as TF Serving does, and at labelled ones."""
 
 import logging
 import os
@@ -54,12 +54,13 @@ class Watcher:
         os.listdir(self._export)
         found = complete_versions(self._export)
         newest = max(found, default=None)
+        wanted = found.keys() & {newest, *self._model.labels.values()}
         self._failed &= found.keys()
-        if newest is not None and newest not in self._model.available() | self._failed:
-            self._load(found[newest])
+        for number in sorted(wanted - self._model.available() - self._failed):
+            self._load(found[number])
         available = self._model.available()
         if newest is None or newest in available:
-            for number in available - {newest}:
+            for number in available - wanted:
                 self._model.unload(number)
                 _log.info("model %s: version %d unloaded", self._model.name, number)
 

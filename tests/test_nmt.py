@@ -95,7 +95,10 @@ def test_every_argument_is_described(verb: str) -> None:
             "unknown option --prot, the nearest known one is --port; see `nmt serve --help`",
         ),
         (["serve", "a", "--port", "x"], "--port: expected int, received 'x'; see `nmt serve --help`"),
-        (["serve", "a", "--poll-interval", "-1"], "poll_interval: expected 0 to 86400, received -1.0; choose one within"),
+        (
+            ["serve", "a", "--poll-interval", "-1"],
+            "poll_interval: expected 0 to 86400, received -1.0; choose one within",
+        ),
         (["serve", "a", "--tls-key", "k"], "expected both or none, received the key alone; give the certificate too"),
         (["translate", "a", "--beam_size=2"], "unknown option --beam_size, the nearest known one is --beam-size"),
         (["translate", "a", "--beam-size", "two"], "--beam-size: expected int, received 'two'"),

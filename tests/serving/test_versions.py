@@ -76,3 +76,17 @@ def test_nothing_loaded(model):
         model.statuses(STATUS)
     with pytest.raises(StatusError, match=r"NOT_FOUND: Servable not found for request: Latest\(nmt\)"):
         number(model)
+
+
+def test_labels(small_export):
+    model = Model("nmt", ServerConfig(), labels={"stable": 2, "canary": 11})
+    model.load(small_export / "2")
+    model.load(small_export / "10")
+    assert number(model, Route("predict", "nmt", label="stable")) == 2
+    assert list(model.statuses(Route("status", "nmt", label="stable"))) == [2]
+    for label in ("canary", "other", "STABLE"):
+        with pytest.raises(StatusError, match=f"INVALID_ARGUMENT: Unrecognized servable version label: {label}"):
+            number(model, Route("predict", "nmt", label=label))
+        with pytest.raises(StatusError, match=f"INVALID_ARGUMENT: Unrecognized servable version label: {label}"):
+            model.statuses(Route("status", "nmt", label=label))
+    model.close()

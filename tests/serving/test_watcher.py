@@ -135,6 +135,22 @@ def test_a_served_version_that_vanishes_stays_while_the_newest_is_bad(told, expo
     assert states(model) == {4: "AVAILABLE", 5: "END"}
 
 
+def test_labelled_versions_are_served_beside_the_newest(told, export):
+    model = Model("nmt", ServerConfig(), labels={"stable": 1, "canary": 3, "later": 9})
+    watcher = Watcher(model, export)
+    put(told, export, 1, 2)
+    watcher.poll()
+    put(told, export, 3)
+    watcher.poll()
+    put(told, export, 4)
+    watcher.poll()
+    assert states(model) == {1: "AVAILABLE", 2: "END", 3: "AVAILABLE", 4: "AVAILABLE"}
+    shutil.rmtree(export / "1")
+    watcher.poll()
+    assert states(model) == {1: "END", 2: "END", 3: "AVAILABLE", 4: "AVAILABLE"}
+    model.close()
+
+
 def test_an_export_that_is_gone_as_a_whole_changes_nothing(told, export, model):
     watcher = Watcher(model, export)
     put(told, export, 1)
