@@ -1,6 +1,7 @@
 """The settings of the server: frozen dataclasses, checked when they are made."""
 
 import dataclasses
+import re
 from typing import Any
 
 from pipeline.errors import UserError
@@ -65,6 +66,12 @@ class ServerConfig:
                 f"--tls-certificate, --tls-key: expected both or none, received the {given} alone;"
                 f" give the {missing} too"
             )
+        for origin in self.cors_origin:
+            if not re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[^/?#\s]+", origin):
+                raise UserError(
+                    f"--cors-origin: expected an origin such as https://example.org, or *, received {origin!r};"
+                    " name the scheme, and nothing after the host"
+                )
 
 
 def _check_range(settings: Any, name: str, least: float, most: float) -> None:

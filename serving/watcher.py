@@ -14,10 +14,10 @@ _log = logging.getLogger(__name__)
 class Watcher:
     """Looks at an export's folder again and again, loads what is newer, and then unloads what it replaces.
 
-    A version that cannot be loaded leaves the one before it in service, and is tried again only after its folder has
-    gone and come back. When the served version's folder vanishes, the newest one left takes its place; if there is
-    none, the model is served no longer until there is one. A folder of the export that is gone as a whole, as of a disk
-    that is not mounted, changes nothing.
+    A version that cannot be loaded leaves the one before it in service, and is tried again when its files change, as
+    they do while a folder is copied into place instead of renamed. When the served version's folder vanishes, the
+    newest one left takes its place; if there is none, the model is served no longer until there is one. A folder of the
+    export that is gone as a whole, as of a disk that is not mounted, changes nothing.
     """
 
     def __init__(self, model: Model, export: str | Path):
@@ -29,7 +29,7 @@ class Watcher:
         """
         self._model = model
         self._export = Path(export)
-        self._failed: set[int] = set()
+        self._failed: dict[int, frozenset[tuple]] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"versions of {model.name}")
 
@@ -55,23 +55,24 @@ class Watcher:
         found = complete_versions(self._export)
         newest = max(found, default=None)
         wanted = found.keys() & {newest, *self._model.labels.values()}
-        self._failed &= found.keys()
-        for number in sorted(wanted - self._model.available() - self._failed):
-            self._load(found[number])
+        self._failed = {n: files for n, files in self._failed.items() if n in found and files == _files(found[n])}
+        for number in sorted(wanted - self._model.available() - self._failed.keys()):
+            self._load(number, found[number])
         available = self._model.available()
         if newest is None or newest in available:
             for number in available - wanted:
                 self._model.unload(number)
                 _log.info("model %s: version %d unloaded", self._model.name, number)
 
-    def _load(self, folder: Path) -> None:
+    def _load(self, number: int, folder: Path) -> None:
+        files = _files(folder)
         try:
             self._model.load(folder)
         except Exception as error:
-            self._failed.add(int(folder.name))
-            _log.error("model %s: version %s left out: %s", self._model.name, folder.name, error)
+            self._failed[number] = files
+            _log.error("model %s: version %d left out: %s", self._model.name, number, error)
         else:
-            _log.info("model %s: version %s is served", self._model.name, folder.name)
+            _log.info("model %s: version %d is served", self._model.name, number)
 
     def _watch(self) -> None:
         while not self._ended.wait(self._model.config.poll_interval):
@@ -80,3 +81,9 @@ class Watcher:
             except OSError as error:
                 # A network disk that fails now may answer at the next look.
                 _log.error("%s: cannot be read, its model is served as before: %s", self._export, error)
+
+
+def _files(folder: Path) -> frozenset[tuple]:
+    """What tells a folder from the same one with other files in it."""
+    stats = ((path, path.stat()) for path in folder.rglob("*"))
+    return frozenset((path, stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in stats)

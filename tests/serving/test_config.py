@@ -30,3 +30,14 @@ def test_ranges(settings, name, least, most):
 def test_a_certificate_goes_with_its_key(given, missing):
     with pytest.raises(UserError, match=f"expected both or none, received the {given} alone; give the {missing} too"):
         ServerConfig(**{f"tls_{given}": "file"})
+
+
+@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://example.org/page", "", "https://"])
+def test_an_origin_that_no_browser_sends(origin):
+    with pytest.raises(UserError, match=f"--cors-origin: expected an origin .*, received '{origin}'"):
+        ServerConfig(cors_origin=(origin,))
+
+
+@pytest.mark.parametrize("origin", ["*", "https://example.org", "http://localhost:8080"])
+def test_an_origin(origin):
+    assert ServerConfig(cors_origin=(origin,)).cors_origin == (origin,)

@@ -90,7 +90,7 @@ def test_folders_that_are_no_versions_are_passed_over(told, export, model):
     assert states(model) == {1: "AVAILABLE"}
 
 
-def test_a_bad_version_is_left_out_and_tried_again_only_when_it_is_another(told, export, model, monkeypatch):
+def test_a_bad_version_is_left_out_and_tried_again_only_when_its_files_are_others(told, export, model, monkeypatch):
     watcher = Watcher(model, export)
     put(told, export, 4)
     watcher.poll()
@@ -104,8 +104,14 @@ def test_a_bad_version_is_left_out_and_tried_again_only_when_it_is_another(told,
     shutil.rmtree(export / "5")
     watcher.poll()
     assert states(model) == {4: "AVAILABLE", 5: "END"}
-    shutil.copytree(told / "3", export / ".5")
-    os.rename(export / ".5", export / "5")
+    put(told, export, 5)
+    watcher.poll()
+    # Copied into place file by file, as nobody should.
+    (export / "5" / "saved_model.pb").write_bytes((told / "3" / "saved_model.pb").read_bytes())
+    watcher.poll()
+    assert states(model) == {4: "AVAILABLE", 5: "END"}
+    assert "variables" in model.statuses(STATUS)[5].message
+    shutil.copytree(told / "3" / "variables", export / "5" / "variables", dirs_exist_ok=True)
     watcher.poll()
     assert states(model) == {4: "END", 5: "AVAILABLE"}
 
@@ -229,6 +235,19 @@ def test_a_model_without_versions_answers_so_until_there_is_one(told, export):
         put(told, export, 2)
         wait_until(url, {"2": ("AVAILABLE", "OK")})
         assert httpx.get(ready).status_code == 200
+
+
+def test_a_disk_that_fails_for_a_while_changes_nothing(told, export):
+    put(told, export, 1)
+    elsewhere = export.with_name("elsewhere")
+    with running(str(export), config=ServerConfig(poll_interval=0.02)) as url:
+        os.rename(export, elsewhere)
+        time.sleep(0.2)
+        assert httpx.post(f"{url}:predict", json={"inputs": ["a"]}).json() == {"outputs": [1]}
+        assert shown(url) == {"1": ("AVAILABLE", "OK")}
+        os.rename(elsewhere, export)
+        put(told, export, 2)
+        wait_until(url, {"1": ("END", "OK"), "2": ("AVAILABLE", "OK")})
 
 
 def test_without_an_interval_nothing_is_looked_for(told, export):
