@@ -6,6 +6,7 @@ import logging
 import time
 import zlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,12 +20,12 @@ from starlette.routing import Route as WebRoute
 from serving import json_values, predict_request, predict_response, prometheus, rest
 from serving.access_log import REQUEST_ID, AccessLog
 from serving.api_keys import ApiKeys, read_keys
-from serving.batcher import Tensors, count_rows
+from serving.batcher import count_rows
 from serving.config import ServerConfig
 from serving.metrics import ServingMetrics
 from serving.servable import Servable
 from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument
-from serving.versions import Model, Version
+from serving.versions import Model
 
 _log = logging.getLogger(__name__)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -127,10 +128,20 @@ class _Service:
             return await self._infer(request, model, route)
 
     async def _infer(self, request: Request, model: Model, route: rest.Route) -> bytes:
+        try:
+            async with asyncio.timeout(self._config.request_timeout):
+                document = await self._read_document(request)
+                return await self._run(request, model, route, document)
+        except TimeoutError:
+            raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
+
+    async def _read_document(self, request: Request) -> Mapping[str, Any]:
         body = await _read_body(request, self._config.max_body_bytes)
         if self._config.log_text:
             request.state.text = body.decode(errors="replace")
-        document = json_values.parse_document(body)
+        return json_values.parse_document(body)
+
+    async def _run(self, request: Request, model: Model, route: rest.Route, document: Mapping[str, Any]) -> bytes:
         name = json_values.parse_signature_name(document)
         with model.use(route) as version:
             if route.verb != "predict":
@@ -141,7 +152,7 @@ class _Service:
                 raise invalid_argument(
                     f"Expecting at most {self._config.max_rows} rows but got: {rows}; divide the request"
                 )
-            outputs = await _run(version, name, inputs, self._config.request_timeout)
+            outputs = await version.batcher.submit(name, inputs)
         return predict_response.format_outputs(outputs, by_row)
 
     @contextlib.contextmanager
@@ -163,14 +174,6 @@ class _Service:
             raise
         finally:
             self._metrics.record_request(route.model, route.verb, code, time.perf_counter() - began)
-
-
-async def _run(version: Version, signature: str, inputs: Tensors, timeout: float) -> Tensors:
-    try:
-        async with asyncio.timeout(timeout):
-            return await version.batcher.submit(signature, inputs)
-    except TimeoutError:
-        raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
 
 
 def _not_served(verb: str, servable: Servable, name: str) -> StatusError:

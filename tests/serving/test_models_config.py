@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import httpx
 import pytest
 
@@ -86,3 +89,26 @@ def test_models_are_served_by_name_and_label(small_export):
         assert ':tensorflow:serving:request_count{model_name="a",status="OK"} 1.0' in metrics
         assert ':tensorflow:serving:request_count{model_name="b",status="OK"} 3.0' in metrics
         assert client.get(a.replace("/a", "/c")).status_code == 404
+
+
+@pytest.mark.slow
+def test_the_command_serves_a_file_of_models(small_export, tmp_path):
+    (tmp_path / "models.yaml").write_text(
+        f"models:\n  - {{name: a, path: {small_export}, labels: {{old: 2}}}}\n  - {{name: b, path: {small_export}}}\n"
+    )
+    (tmp_path / "keys").write_text("key\n")
+    argv = ["--models-config", tmp_path / "models.yaml", "--api-key-file", tmp_path / "keys", "--port", "0"]
+    command = [sys.executable, nmt.__file__, "serve", *argv, "--batching.max_batch_size", "8", "--max-rows", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            urls = [server.stdout.readline().removeprefix("Serving ").rstrip("\n") for _ in range(2)]
+            assert [url.rpartition("/v1/models/")[2] for url in urls] == ["a", "b"]
+            with httpx.Client(headers={"Authorization": "Bearer key"}) as client:
+                for path in (f"{urls[0]}/labels/old:predict", f"{urls[1]}:predict"):
+                    assert client.post(path, json={"inputs": ["x"]}).json() == {"outputs": ["X"]}
+                assert client.post(f"{urls[1]}:predict", json={"inputs": ["x"] * 3}).status_code == 400
+            assert httpx.get(urls[0]).status_code == 401
+            server.terminate()
+            assert server.wait(30) == 0
+        finally:
+            server.kill()

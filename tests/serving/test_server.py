@@ -108,6 +108,14 @@ def test_a_run_that_takes_too_long(small_export):
         assert client.post(f"{url}:predict", json={"inputs": ["a"]}).json() == {"outputs": ["A"]}
 
 
+def test_a_body_that_does_not_come(small_export):
+    with running(str(small_export), config=ServerConfig(request_timeout=0.3)) as url:
+        address = re.search(r"//(.*):(\d+)/", url).groups()
+        with socket.create_connection(address, timeout=10) as half:
+            half.sendall(b"POST /v1/models/nmt:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            assert half.recv(4096).startswith(b"HTTP/1.1 504 ")
+
+
 def test_a_full_queue(small_export):
     config = ServerConfig(BatcherConfig(max_queued_rows=2, batch_timeout=0), request_timeout=2.0)
     with running(str(small_export), config=config) as url, httpx.Client() as client:
