@@ -19,6 +19,7 @@ from nmt_arguments import bind, nearest, summary
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.lines import split_lines
+from serving.config import ServerConfig
 
 LINES_AT_ONCE = 64
 
@@ -160,20 +161,37 @@ def inspect(run: str, /, *, text: str, output: str = "inspection.html") -> None:
     print(inspect(run, text, output))
 
 
-def serve(export: str, /, *, host: str = "127.0.0.1", port: int = 8501, model_name: str = "nmt") -> None:
+def serve(
+    settings: ServerConfig,
+    export: str | None = None,
+    /,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    model_name: str = "nmt",
+    models_config: str | None = None,
+) -> None:
     """Serves the newest version of an export over HTTP, with TensorFlow Serving's REST interface.
 
-    Prints the model's URL when it is ready.
+    Prints the model's URL when it is ready. A newer version that appears in the folder takes the place of the one
+    before, without a request being lost.
 
     Args:
         export: Folder of an export, made by `nmt export`.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         model_name: Name of the model in the URL `/v1/models/NAME:predict`.
+        models_config: YAML file of several models instead of EXPORT: a list `models` of `name`, `path` and perhaps
+            `labels`, which map labels to versions that are served beside the newest one.
     """
-    from serving.server import serve
+    if (export is None) == (models_config is None):
+        received = "neither" if export is None else "both"
+        raise UserError(f"EXPORT, --models-config: expected one of them, received {received}; give one")
+    from serving.models_config import ModelSource, read_models_config
+    from serving.server import serve_models
 
-    serve(export, host, port, model_name)
+    sources = read_models_config(models_config) if models_config else [ModelSource(model_name, str(export))]
+    serve_models(sources, host, port, settings)
 
 
 def demo(*, output: str = "demo-output") -> None:

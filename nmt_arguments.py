@@ -115,8 +115,10 @@ def _add_arguments(parser: Any, group: Any, function: Any, section: str = "") ->
             settings.update(action="store_true")
         else:
             settings.update(type=hint)
-        if by_place:
+        if by_place and parameter.default is parameter.empty:
             group.add_argument(name, metavar=name.upper(), **settings)
+        elif by_place:
+            group.add_argument(name, metavar=name.upper(), nargs="?", default=parameter.default, **settings)
         elif parameter.default is parameter.empty:
             group.add_argument(_option(section + name), required=True, **settings)
         else:

@@ -1,128 +1,107 @@
-"""The web application that speaks TF Serving's REST API for one model."""
+"""The web application that speaks TF Serving's REST API for some models."""
 
 import asyncio
-import dataclasses
+import contextlib
 import logging
+import time
 import zlib
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as WebRoute
 
-from pipeline.errors import UserError
-from serving import json_values, predict_request, predict_response, rest
-from serving.batcher import Batcher, BatcherConfig
+from serving import json_values, predict_request, predict_response, prometheus, rest
+from serving.access_log import REQUEST_ID, AccessLog
+from serving.api_keys import ApiKeys, read_keys
+from serving.batcher import count_rows
+from serving.config import ServerConfig
+from serving.metrics import ServingMetrics
 from serving.servable import Servable
 from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument
+from serving.versions import Model
 
 _log = logging.getLogger(__name__)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _SERVED_BY = "tensorflow/serving/"
+_HEALTH, _READINESS, _METRICS = "/healthz", "/readyz", "/monitoring/prometheus/metrics"
+# What is smaller costs more time than it saves.
+_LEAST_BYTES_TO_COMPRESS = 1000
 
 
-@dataclasses.dataclass(frozen=True)
-class ServerConfig:
-    """How requests are treated.
+def create_app(models: Mapping[str, Model], config: ServerConfig, metrics: ServingMetrics) -> Starlette:
+    """The application for some models.
 
-    Attributes:
-        batching: How requests are gathered.
-        request_timeout: Seconds after which a request is given up.
-        max_body_bytes: Size of a request's body, at most, before and after decompression.
+    Args:
+        models: The models by name; their versions may be loaded before or after.
+        config: How requests are treated.
+        metrics: Where they are counted.
+
+    Raises:
+        UserError: The file of keys cannot be used.
     """
-
-    batching: BatcherConfig = dataclasses.field(default_factory=BatcherConfig)
-    request_timeout: float = 30.0
-    max_body_bytes: int = 16 * 2**20
-
-    def __post_init__(self) -> None:
-        for name in ("request_timeout", "max_body_bytes"):
-            if getattr(self, name) <= 0:
-                raise UserError(f"{name}: expected more than 0, received {getattr(self, name)}; choose a larger one")
-
-
-@dataclasses.dataclass
-class _Version:
-    status: rest.VersionStatus
-    servable: Servable | None = None
-    batcher: Batcher | None = None
+    service = _Service(models, config, metrics)
+    routes = [
+        WebRoute(_HEALTH, service.health),
+        WebRoute(_READINESS, service.readiness),
+        WebRoute(_METRICS, service.monitoring),
+        WebRoute("/{path:path}", service.answer, methods=_METHODS),
+    ]
+    return Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
 
 
-class Model:
-    """A name, and the versions of the model that have been loaded under it."""
-
-    def __init__(self, name: str, config: ServerConfig):
-        self.name = name
-        self.config = config
-        self._versions: dict[int, _Version] = {}
-
-    def load(self, folder: Path) -> None:
-        """Loads a version and warms it up, and only then lets requests reach it; blocks.
-
-        Args:
-            folder: EXPORT/<version>.
-        """
-        version = self._versions[int(folder.name)] = _Version(rest.VersionStatus("LOADING"))
-        try:
-            version.servable = Servable(folder, self.config.request_timeout)
-            version.servable.warm_up()
-        except Exception as error:
-            version.status = rest.VersionStatus("END", Code.UNKNOWN, str(error))
-            raise
-        version.batcher = Batcher(version.servable.run, self.config.batching)
-        version.status = rest.VersionStatus("AVAILABLE")
-
-    def find(self, route: rest.Route) -> tuple[int, Servable, Batcher]:
-        """The version that a request is for: its number, its signatures, and where to have them run.
-
-        Raises:
-            StatusError: It is not there.
-        """
-        if route.label is not None:
-            raise invalid_argument(f"Unrecognized servable version label: {route.label}")
-        if route.model == self.name:
-            for number, version in sorted(self._versions.items(), reverse=True):
-                if route.version in (None, number) and version.servable and version.batcher:
-                    return number, version.servable, version.batcher
-        wanted = f"Latest({route.model})" if route.version is None else f"Specific({route.model}, {route.version})"
-        raise StatusError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
-
-    def statuses(self, route: rest.Route) -> dict[int, rest.VersionStatus]:
-        """How the versions that a request asks about stand, by number.
-
-        Raises:
-            StatusError: There are none.
-        """
-        if route.label is not None:
-            raise invalid_argument(f"Unrecognized servable version label: {route.label}")
-        versions = self._versions if route.model == self.name else {}
-        found = {n: version.status for n, version in versions.items() if route.version in (None, n)}
-        if not found:
-            wanted = "any versions" if route.version is None else f"version {route.version}"
-            raise StatusError(Code.NOT_FOUND, f"Could not find {wanted} of model {route.model}")
-        return found
-
-    def close(self) -> None:
-        """Ends the threads and frees the memory of all versions."""
-        for version in self._versions.values():
-            if version.batcher and version.servable:
-                version.batcher.close()
-                version.servable.close()
-        self._versions.clear()
+def _middleware(config: ServerConfig) -> list[Middleware]:
+    """What stands around the application, the outermost first."""
+    middleware = [Middleware(AccessLog)]
+    if config.cors_origin:
+        # Before the keys, which a browser does not send when it asks what is allowed.
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=config.cors_origin,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Encoding", REQUEST_ID],
+                expose_headers=[REQUEST_ID],
+            )
+        )
+    if config.api_key_file is not None:
+        keys = read_keys(config.api_key_file)
+        middleware.append(Middleware(ApiKeys, keys=keys, open_paths={_HEALTH, _READINESS, _METRICS}))
+    return [*middleware, Middleware(GZipMiddleware, minimum_size=_LEAST_BYTES_TO_COMPRESS)]
 
 
-def create_app(model: Model) -> Starlette:
-    """The application for a model; its versions may be loaded before or after."""
+class _Service:
+    def __init__(self, models: Mapping[str, Model], config: ServerConfig, metrics: ServingMetrics):
+        self._models = models
+        self._config = config
+        self._metrics = metrics
 
-    async def answer(request: Request) -> Response:
+    async def health(self, request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readiness(self, request: Request) -> Response:
+        missing = [model.name for model in self._models.values() if not model.available()]
+        if missing:
+            return PlainTextResponse(f"no version is available of {', '.join(missing)}\n", 503)
+        return PlainTextResponse("ok\n")
+
+    async def monitoring(self, request: Request) -> Response:
+        text = self._metrics.render({model.name: model.waiting_rows() for model in self._models.values()})
+        return Response(text, headers={"Content-Type": prometheus.CONTENT_TYPE})
+
+    async def answer(self, request: Request) -> Response:
         query = request.scope["query_string"]
         target = (request.scope["raw_path"] + (b"?" + query if query else b"")).decode("latin-1")
         if not target.lower().startswith("/v1/"):
             return _respond(404, json_values.to_json({"error": "Not Found"}))
         try:
-            return _respond(200, await _answer(model, request, target))
+            return _respond(200, await self._answer(request, target))
         except StatusError as error:
             return _respond(HTTP_STATUS[error.code], rest.format_error(error))
         except ClientDisconnect:
@@ -130,34 +109,71 @@ def create_app(model: Model) -> Starlette:
         except HTTPException:
             raise
         except Exception as error:
-            _log.exception("%s %s", request.method, target)
+            _log.exception(
+                "%s %s", request.method, request.url.path, extra={"fields": {"request_id": request.state.request_id}}
+            )
             return _respond(500, rest.format_error(StatusError(Code.INTERNAL, str(error))))
 
-    return Starlette(
-        routes=[WebRoute("/{path:path}", answer, methods=_METHODS)], max_body_size=model.config.max_body_bytes
-    )
+    async def _answer(self, request: Request, target: str) -> bytes:
+        route = rest.parse_route(request.method, target)
+        # A name that is not known is that of a model without versions.
+        model = self._models.get(route.model) or Model(route.model, self._config)
+        if route.verb == "status":
+            return rest.format_status(model.statuses(route))
+        if route.verb == "metadata":
+            with model.use(route) as version:
+                return rest.format_metadata(model.name, version.number, version.servable.signatures)
+        # Names that clients think up would fill the memory.
+        with self._measured(route) if route.model in self._models else contextlib.nullcontext():
+            return await self._infer(request, model, route)
 
+    async def _infer(self, request: Request, model: Model, route: rest.Route) -> bytes:
+        try:
+            async with asyncio.timeout(self._config.request_timeout):
+                document = await self._read_document(request)
+                return await self._run(request, model, route, document)
+        except TimeoutError:
+            raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
 
-async def _answer(model: Model, request: Request, target: str) -> bytes:
-    route = rest.parse_route(request.method, target)
-    if route.verb == "status":
-        return rest.format_status(model.statuses(route))
-    if route.verb == "metadata":
-        number, servable, _ = model.find(route)
-        return rest.format_metadata(model.name, number, servable.signatures)
-    body = await _read_body(request, model.config.max_body_bytes)
-    document = json_values.parse_document(body)
-    name = json_values.parse_signature_name(document)
-    _, servable, batcher = model.find(route)
-    if route.verb != "predict":
-        raise _not_served(route.verb, servable, name)
-    inputs, by_row = predict_request.parse_inputs(document, servable.input_dtypes(name))
-    try:
-        async with asyncio.timeout(model.config.request_timeout):
-            outputs = await batcher.submit(name, inputs)
-    except TimeoutError:
-        raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
-    return predict_response.format_outputs(outputs, by_row)
+    async def _read_document(self, request: Request) -> Mapping[str, Any]:
+        body = await _read_body(request, self._config.max_body_bytes)
+        if self._config.log_text:
+            request.state.text = body.decode(errors="replace")
+        return json_values.parse_document(body)
+
+    async def _run(self, request: Request, model: Model, route: rest.Route, document: Mapping[str, Any]) -> bytes:
+        name = json_values.parse_signature_name(document)
+        with model.use(route) as version:
+            if route.verb != "predict":
+                raise _not_served(route.verb, version.servable, name)
+            inputs, by_row = predict_request.parse_inputs(document, version.servable.input_dtypes(name))
+            request.state.rows = rows = count_rows(inputs)
+            if rows > self._config.max_rows:
+                raise invalid_argument(
+                    f"Expecting at most {self._config.max_rows} rows but got: {rows}; divide the request"
+                )
+            outputs = await version.batcher.submit(name, inputs)
+        return predict_response.format_outputs(outputs, by_row)
+
+    @contextlib.contextmanager
+    def _measured(self, route: rest.Route) -> Iterator[None]:
+        began, code = time.perf_counter(), Code.CANCELLED
+        try:
+            yield
+            code = Code.OK
+        except StatusError as error:
+            code = error.code
+            raise
+        except HTTPException:
+            code = Code.INVALID_ARGUMENT
+            raise
+        except ClientDisconnect:
+            raise
+        except Exception:
+            code = Code.INTERNAL
+            raise
+        finally:
+            self._metrics.record_request(route.model, route.verb, code, time.perf_counter() - began)
 
 
 def _not_served(verb: str, servable: Servable, name: str) -> StatusError:
@@ -181,6 +197,8 @@ async def _read_body(request: Request, limit: int) -> bytes:
         raise invalid_argument(f"Failed to uncompress the gzipped body: {error}") from None
     if len(plain) > limit:
         raise HTTPException(413)
+    if not decompressor.eof:
+        raise invalid_argument("Failed to uncompress the gzipped body: it ends too early")
     return plain
 
 

@@ -9,33 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from pipeline.errors import UserError
+from serving.config import BatcherConfig
 from serving.status import Code, StatusError
 
 Tensors = Mapping[str, np.ndarray]
 Run = Callable[[str, Tensors], Tensors]
-
-
-@dataclasses.dataclass(frozen=True)
-class BatcherConfig:
-    """How requests are gathered.
-
-    Attributes:
-        max_batch_size: Rows of a batch, at most; a single request with more is a batch alone.
-        batch_timeout: Seconds that the first request of a batch waits for others while the thread is idle.
-        max_queued_rows: Rows that may wait; a request beyond them is refused, unless nothing waits.
-    """
-
-    max_batch_size: int = 64
-    batch_timeout: float = 0.002
-    max_queued_rows: int = 1024
-
-    def __post_init__(self) -> None:
-        for name, least in (("max_batch_size", 1), ("batch_timeout", 0), ("max_queued_rows", 1)):
-            if getattr(self, name) < least:
-                raise UserError(
-                    f"{name}: expected at least {least}, received {getattr(self, name)}; choose a larger one"
-                )
+Observe = Callable[[int, list[float], float], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +26,7 @@ class _Request:
 
     @functools.cached_property
     def rows(self) -> int:
-        return max((len(array) for array in self.inputs.values() if array.ndim), default=1)
+        return count_rows(self.inputs)
 
     @functools.cached_property
     def key(self) -> tuple | None:
@@ -57,6 +36,11 @@ class _Request:
         return self.signature, *((name, array.shape[1:]) for name, array in sorted(self.inputs.items()))
 
 
+def count_rows(inputs: Tensors) -> int:
+    """How many rows a request has: the longest of its inputs `(rows, ...)`; 1 if all are scalars."""
+    return max((len(array) for array in inputs.values() if array.ndim), default=1)
+
+
 class Batcher:
     """Joins waiting requests of one signature along dim 0, runs them, and divides the outputs among them.
 
@@ -64,15 +48,18 @@ class Batcher:
     runs are in the thread.
     """
 
-    def __init__(self, run: Run, config: BatcherConfig):
+    def __init__(self, run: Run, config: BatcherConfig, observe: Observe | None = None):
         """Makes a batcher.
 
         Args:
             run: From a signature's name and its inputs to its outputs; blocks.
             config: How requests are gathered.
+            observe: Told of each batch that has run: its rows, seconds that each of its requests waited, seconds of
+                the run.
         """
         self._run = run
         self._config = config
+        self._observe = observe
         self._pending: collections.deque[_Request] = collections.deque()
         self._worker: asyncio.Task | None = None
         self._executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="model")
@@ -92,7 +79,7 @@ class Batcher:
         """
         loop = asyncio.get_running_loop()
         request = _Request(signature, inputs, loop.create_future(), loop.time())
-        if self._pending and self._waiting_rows() + request.rows > self._config.max_queued_rows:
+        if self._pending and self.waiting_rows() + request.rows > self._config.max_queued_rows:
             raise StatusError(Code.UNAVAILABLE, "The batch scheduling queue to which this task was submitted is full")
         self._pending.append(request)
         if self._worker is None:
@@ -103,7 +90,8 @@ class Batcher:
         """Ends the thread once the batch that it runs is done."""
         self._executor.shutdown(cancel_futures=True)
 
-    def _waiting_rows(self) -> int:
+    def waiting_rows(self) -> int:
+        """How many rows wait to be run."""
         return sum(request.rows for request in self._pending if not request.answer.done())
 
     async def _work(self) -> None:
@@ -111,17 +99,18 @@ class Batcher:
         try:
             while self._pending:
                 patience = self._pending[0].arrived + self._config.batch_timeout - loop.time()
-                if patience > 0 and self._waiting_rows() < self._config.max_batch_size:
+                if patience > 0 and self.waiting_rows() < self._config.max_batch_size:
                     await asyncio.sleep(patience)
                 batch = self._take()
+                if not batch:
+                    # All have been given up, and the thread may have been ended since.
+                    break
+                began = loop.time()
                 answers = await loop.run_in_executor(self._executor, run_batch, self._run, batch)
-                for request, answer in zip(batch, answers, strict=True):
-                    if request.answer.done():
-                        continue
-                    if isinstance(answer, Exception):
-                        request.answer.set_exception(answer)
-                    else:
-                        request.answer.set_result(answer)
+                if self._observe:
+                    waited = [began - request.arrived for request in batch]
+                    self._observe(sum(request.rows for request in batch), waited, loop.time() - began)
+                _deliver(batch, answers)
         finally:
             self._worker = None
 
@@ -141,6 +130,16 @@ class Batcher:
                 rest.append(request)
         self._pending = rest
         return batch
+
+
+def _deliver(requests: Sequence[_Request], answers: Sequence[Tensors | Exception]) -> None:
+    for request, answer in zip(requests, answers, strict=True):
+        if request.answer.done():
+            continue
+        if isinstance(answer, Exception):
+            request.answer.set_exception(answer)
+        else:
+            request.answer.set_result(answer)
 
 
 def run_batch(run: Run, requests: Sequence[_Request]) -> list[Tensors | Exception]:

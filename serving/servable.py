@@ -22,6 +22,11 @@ def version_folders(export: str | Path) -> dict[int, Path]:
     return {int(path.name): path for path in Path(export).glob("*") if path.name.isascii() and path.name.isdecimal()}
 
 
+def complete_versions(export: str | Path) -> dict[int, Path]:
+    """The folders EXPORT/<version> that hold a SavedModel, by version."""
+    return {number: path for number, path in version_folders(export).items() if (path / "saved_model.pb").exists()}
+
+
 def newest_version(export: str | Path) -> Path:
     """The folder EXPORT/<version> with the highest number that holds a SavedModel.
 
@@ -29,8 +34,7 @@ def newest_version(export: str | Path) -> Path:
         UserError: There is none.
     """
     folder = Path(export)
-    versions = {number: path for number, path in version_folders(folder).items() if (path / "saved_model.pb").exists()}
-    if versions:
+    if versions := complete_versions(folder):
         return versions[max(versions)]
     if (folder / "saved_model.pb").exists():
         found = f"a version's own folder: give its parent, {str(folder.absolute().parent)!r}"

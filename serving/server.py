@@ -1,16 +1,25 @@
-"""The embedded server: a folder of exports, served over REST as TF Serving would."""
+"""The embedded server: folders of exports, served over REST as TF Serving would."""
 
 import contextlib
+import functools
 import signal
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
+from starlette.applications import Starlette
 
 from pipeline.errors import UserError
-from serving.app import Model, ServerConfig, create_app
+from serving.access_log import logging_to_stderr
+from serving.app import create_app
+from serving.config import ServerConfig
+from serving.metrics import ServingMetrics
+from serving.models_config import ModelSource
 from serving.servable import newest_version
+from serving.versions import Model
+from serving.watcher import Watcher
 
 
 def serve(
@@ -20,9 +29,7 @@ def serve(
     model_name: str = "nmt",
     config: ServerConfig | None = None,
 ) -> None:
-    """Serves the newest version of an export until SIGINT or SIGTERM; a line with the URL says when it is ready.
-
-    Requests under way are answered before it ends. To be called in the main thread, which signals reach.
+    """Serves the newest version of an export: `serve_models` with one model.
 
     Args:
         export: The folder that holds <version>/saved_model.pb.
@@ -32,14 +39,41 @@ def serve(
         config: How requests are treated.
 
     Raises:
-        UserError: There is no version to serve, or the address cannot be listened on.
+        UserError: See `serve_models`.
     """
+    serve_models([ModelSource(model_name, export)], host, port, config)
+
+
+def serve_models(
+    sources: Sequence[ModelSource], host: str = "127.0.0.1", port: int = 8501, config: ServerConfig | None = None
+) -> None:
+    """Serves models until SIGINT or SIGTERM; a line with the URL of each says when they are ready.
+
+    A newer version that appears in a model's folder is loaded and takes the place of the one before. Requests are
+    logged on stderr, and those under way are answered before the server ends. To be called in the main thread, which
+    signals reach.
+
+    Args:
+        sources: The models.
+        host: See `serve`, for this and the other arguments.
+        port: The port to listen on; 0 takes a free one.
+        config: How requests are treated.
+
+    Raises:
+        UserError: There is no version to serve, the address cannot be listened on, or a file of keys or of a
+            certificate cannot be used.
+    """
+    config = config or ServerConfig()
     # Uvicorn raises a signal again once it has shut down, and then, as while the model loads, it ends this block.
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with contextlib.suppress(KeyboardInterrupt), _prepared(export, host, port, model_name, config) as prepared:
-            sock, model, url = prepared
-            _server(model, lambda: print(f"Serving {url}", flush=True)).run([sock])
+        with (
+            logging_to_stderr(),
+            contextlib.suppress(KeyboardInterrupt),
+            _prepared(sources, host, port, config) as (sock, app, urls),
+        ):
+            ready = "".join(f"Serving {url}\n" for url in urls)
+            _server(app, config, lambda: print(ready, end="", flush=True)).run([sock])
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -48,7 +82,7 @@ def serve(
 def running(
     export: str, model_name: str = "nmt", config: ServerConfig | None = None, host: str = "127.0.0.1", port: int = 0
 ) -> Iterator[str]:
-    """Serves an export from a thread of this process while the block runs.
+    """Serves an export from a thread of this process while the block runs: `running_models` with one model.
 
     Args:
         export: See `serve`, for this and the other arguments.
@@ -61,11 +95,34 @@ def running(
         The model's URL, for `serving.client.Client`.
 
     Raises:
-        UserError: See `serve`.
+        UserError: See `serve_models`.
     """
-    with _prepared(export, host, port, model_name, config) as (sock, model, url):
+    with running_models([ModelSource(model_name, export)], config, host, port) as (url,):
+        yield url
+
+
+@contextlib.contextmanager
+def running_models(
+    sources: Sequence[ModelSource], config: ServerConfig | None = None, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[list[str]]:
+    """Serves models from a thread of this process while the block runs.
+
+    Args:
+        sources: The models.
+        config: How requests are treated.
+        host: The address to listen on.
+        port: The port to listen on; 0 takes a free one.
+
+    Yields:
+        The models' URLs.
+
+    Raises:
+        UserError: See `serve_models`.
+    """
+    config = config or ServerConfig()
+    with _prepared(sources, host, port, config) as (sock, app, urls):
         ready = threading.Event()
-        server = _server(model, ready.set)
+        server = _server(app, config, ready.set)
         thread = threading.Thread(target=server.run, args=([sock],), name="server")
         thread.start()
         try:
@@ -73,7 +130,7 @@ def running(
                 pass
             if not ready.is_set():
                 raise RuntimeError("the server ended before it was ready")
-            yield url
+            yield urls
         finally:
             server.should_exit = True
             thread.join()
@@ -81,16 +138,34 @@ def running(
 
 @contextlib.contextmanager
 def _prepared(
-    export: str, host: str, port: int, model_name: str, config: ServerConfig | None
-) -> Iterator[tuple[socket.socket, Model, str]]:
-    """An address taken, a model loaded, and its URL."""
-    if not model_name or set(model_name) & set("/:?#% "):
-        raise UserError(
-            f"--model-name: expected a name without any of '/:?#% ', received {model_name!r}; choose another"
+    sources: Sequence[ModelSource], host: str, port: int, config: ServerConfig
+) -> Iterator[tuple[socket.socket, Starlette, list[str]]]:
+    """An address taken, the application of models that are loaded, and the models' URLs."""
+    for source in sources:
+        newest_version(source.path)
+    _check_certificate(config)
+    metrics = ServingMetrics()
+    models = {
+        source.name: Model(
+            source.name, config, functools.partial(metrics.record_batch, source.name), labels=source.labels
         )
-    folder = newest_version(export)
-    model = Model(model_name, config or ServerConfig())
-    with _bind(host, port) as sock, contextlib.closing(model):
+        for source in sources
+    }
+    app = create_app(models, config, metrics)
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(_bind(host, port))
+        for source in sources:
+            stack.enter_context(_loaded(models[source.name], source))
+        scheme, shown = "https" if config.tls_certificate else "http", f"[{host}]" if ":" in host else host
+        server = f"{scheme}://{shown}:{sock.getsockname()[1]}"
+        yield sock, app, [f"{server}/v1/models/{source.name}" for source in sources]
+
+
+@contextlib.contextmanager
+def _loaded(model: Model, source: ModelSource) -> Iterator[None]:
+    """Loads the newest version of a model and those with labels, and keeps watch while the block runs."""
+    folder = newest_version(source.path)
+    with contextlib.closing(model):
         try:
             model.load(folder)
         except Exception as error:
@@ -98,8 +173,22 @@ def _prepared(
             raise UserError(
                 f"EXPORT: expected a SavedModel that loads, received {str(folder)!r} ({reason}); export it anew"
             ) from error
-        shown = f"[{host}]" if ":" in host else host
-        yield sock, model, f"http://{shown}:{sock.getsockname()[1]}/v1/models/{model_name}"
+        with contextlib.closing(Watcher(model, source.path)) as watcher:
+            watcher.poll()
+            watcher.start()
+            yield
+
+
+def _check_certificate(config: ServerConfig) -> None:
+    if config.tls_certificate is not None and config.tls_key is not None:
+        try:
+            # Without a password, it would be asked for on the terminal.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.tls_certificate, config.tls_key, "")
+        except OSError as error:
+            raise UserError(
+                "--tls-certificate, --tls-key: expected a certificate and its key, neither encrypted, in PEM format,"
+                f" received {config.tls_certificate!r} and {config.tls_key!r} ({error}); correct them"
+            ) from None
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -128,15 +217,18 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
 
-def _server(model: Model, on_ready: Callable[[], object]) -> _Server:
-    config = uvicorn.Config(
-        create_app(model),
+def _server(app: Starlette, config: ServerConfig, on_ready: Callable[[], object]) -> _Server:
+    settings = uvicorn.Config(
+        app,
         # Its own would close the handlers that others, such as TensorFlow, have set up.
         log_config=None,
         log_level="warning",
         access_log=False,
         lifespan="off",
+        ws="none",
+        ssl_certfile=config.tls_certificate,
+        ssl_keyfile=config.tls_key,
         # Requests under way are answered, or reach their own time limit, before the server ends.
-        timeout_graceful_shutdown=round(model.config.request_timeout) + 1,
+        timeout_graceful_shutdown=round(config.request_timeout) + 1,
     )
-    return _Server(config, on_ready)
+    return _Server(settings, on_ready)

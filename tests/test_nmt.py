@@ -39,7 +39,7 @@ def test_answers_without_a_heavy_import(argv: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code, *argv], check=True, capture_output=True, text=True)
     loaded = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
     assert "jsonargparse" in loaded
-    assert not loaded & {"tensorflow", "keras", "jax", "apache_beam", "numpy", "httpx", "starlette", "tqdm", "serving"}
+    assert not loaded & {"tensorflow", "keras", "jax", "apache_beam", "numpy", "httpx", "starlette", "uvicorn", "tqdm"}
 
 
 def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,6 +63,8 @@ def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture
         ("evaluate", ["--ensemble ENSEMBLE [ENSEMBLE ...]"]),
         ("export", ["RUN", "--output OUTPUT", "--ensemble ENSEMBLE [ENSEMBLE ...]"]),
         ("translate", ["MODEL", "--beam-size BEAM_SIZE", "--seed SEED", r"A line ends with \n alone or \r\n"]),
+        ("serve", ["--poll-interval", "--batching.max_batch_size MAX_BATCH_SIZE", "(type: int, default: 64)"]),
+        ("serve", ["--cors-origin CORS_ORIGIN [CORS_ORIGIN ...]", "--log-text", "--api-key-file", "--tls-certificate"]),
         ("serve", ["EXPORT", "--host", "127.0.0.1", "--port", "8501", "--model-name", "default: nmt"]),
         ("demo", ["--output OUTPUT"]),
     ],
@@ -93,6 +95,11 @@ def test_every_argument_is_described(verb: str) -> None:
             "unknown option --prot, the nearest known one is --port; see `nmt serve --help`",
         ),
         (["serve", "a", "--port", "x"], "--port: expected int, received 'x'; see `nmt serve --help`"),
+        (
+            ["serve", "a", "--poll-interval", "-1"],
+            "poll_interval: expected 0 to 86400, received -1.0; choose one within",
+        ),
+        (["serve", "a", "--tls-key", "k"], "expected both or none, received the key alone; give the certificate too"),
         (["translate", "a", "--beam_size=2"], "unknown option --beam_size, the nearest known one is --beam-size"),
         (["translate", "a", "--beam-size", "two"], "--beam-size: expected int, received 'two'"),
         (["train", "plain", *FOLDERS, "--training.epoch", "3"], "the nearest known one is --training.epochs"),

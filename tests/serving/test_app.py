@@ -7,6 +7,7 @@ import json
 import httpx
 import pytest
 
+from serving.config import ServerConfig
 from serving.server import running
 
 PREDICT = "/v1/models/nmt:predict"
@@ -369,3 +370,60 @@ def test_gzip(http):
     response = http.post(PREDICT, content=b"no gzip", headers=headers)
     assert response.status_code == 400
     assert response.json()["error"].startswith("Failed to uncompress the gzipped body")
+    response = http.post(PREDICT, content=body[:-9], headers=headers)
+    assert response.status_code == 400
+    assert response.json() == {"error": "Failed to uncompress the gzipped body: it ends too early"}
+
+
+def test_health(http):
+    for path in ("/healthz", "/readyz"):
+        response = http.get(path)
+        assert (response.status_code, response.text) == (200, "ok\n")
+        assert http.post(path).status_code == 404
+
+
+def test_long_answers_are_compressed_for_those_who_ask(http):
+    body = {"inputs": ["ab" * 1000]}
+    plain = http.post(PREDICT, json=body, headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    packed = http.post(PREDICT, json=body, headers={"accept-encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < 100 < int(plain.headers["content-length"])
+    assert packed.json() == plain.json() == {"outputs": ["AB" * 1000]}
+    short = http.post(PREDICT, json={"inputs": ["ab"]}, headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in short.headers
+
+
+def test_other_origins_are_not_let_in(http):
+    asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    preflight = http.options(PREDICT, headers=asked)
+    assert (preflight.status_code, preflight.json()) == (400, {"error": f"Malformed request: OPTIONS {PREDICT}"})
+    answer = http.post(PREDICT, json={"inputs": ["a"]}, headers=asked)
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_origins_that_are_let_in(small_export, tmp_path):
+    (tmp_path / "keys").write_text("key")
+    config = ServerConfig(cors_origin=("https://a.example", "https://b.example"), api_key_file=str(tmp_path / "keys"))
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, content-type"}
+    with running(str(small_export), config=config) as url, httpx.Client() as client:
+        for origin, status in (("https://b.example", 200), ("https://c.example", 400)):
+            preflight = client.options(f"{url}:predict", headers={"Origin": origin, **asked})
+            assert preflight.status_code == status
+            allowed = preflight.headers.get("access-control-allow-origin")
+            assert allowed == (origin if status == 200 else None)
+        headers = {"Origin": "https://a.example", "Authorization": "Bearer key"}
+        answer = client.post(f"{url}:predict", json={"inputs": ["a"]}, headers=headers)
+        assert answer.json() == {"outputs": ["A"]}
+        assert answer.headers["access-control-allow-origin"] == "https://a.example"
+        # A refusal, too, can be read by the page that asked.
+        refused = client.post(f"{url}:predict", json={"inputs": ["a"]}, headers={"Origin": "https://a.example"})
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "https://a.example")
+
+
+def test_requests_of_many_rows(small_export):
+    with running(str(small_export), config=ServerConfig(max_rows=2)) as url, httpx.Client() as client:
+        assert client.post(f"{url}:predict", json={"inputs": ["a", "b"]}).json() == {"outputs": ["A", "B"]}
+        refused = client.post(f"{url}:predict", json={"instances": ["a", "b", "c"]})
+        message = "Expecting at most 2 rows but got: 3; divide the request"
+        assert (refused.status_code, refused.json()) == (400, {"error": message})

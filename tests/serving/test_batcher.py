@@ -4,7 +4,8 @@ import threading
 import numpy as np
 import pytest
 
-from serving.batcher import Batcher, BatcherConfig, run_batch
+from serving.batcher import Batcher, count_rows, run_batch
+from serving.config import BatcherConfig
 from serving.status import Code, StatusError
 
 
@@ -153,6 +154,46 @@ def test_a_request_given_up_is_not_run(runs):
 
     asyncio.run(main())
     assert runs.calls == [("first", [0]), ("s", [2])]
+
+
+def test_an_observer_is_told_of_each_batch(runs):
+    told = []
+
+    async def main():
+        batcher = Batcher(runs, BatcherConfig(batch_timeout=0.1), lambda *batch: told.append(batch))
+        await asyncio.gather(*(batcher.submit("s", {"x": np.array(x)}) for x in ([1], [2, 3])))
+        await asyncio.gather(batcher.submit("s", {"x": np.array([-2])}), return_exceptions=True)
+        batcher.close()
+
+    asyncio.run(main())
+    assert [rows for rows, _, _ in told] == [3, 1]
+    assert all(0.05 < waited < 5 for _, times, _ in told for waited in times)
+    assert [len(times) for _, times, _ in told] == [2, 1]
+    assert all(0 <= ran < 5 for _, _, ran in told)
+
+
+def test_closing_after_all_was_given_up_ends_the_work_too(runs):
+    async def main():
+        batcher = Batcher(runs, BatcherConfig(batch_timeout=0))
+        runs.gate.clear()
+        asked = [asyncio.create_task(batcher.submit(name, {"x": np.array([0])})) for name in "st"]
+        await asyncio.sleep(0.01)
+        worker = batcher._worker
+        for each in asked:
+            each.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        runs.gate.set()
+        await asyncio.to_thread(batcher.close)
+        await worker
+
+    asyncio.run(main())
+    assert runs.calls == [("s", [0])]
+
+
+def test_rows_are_those_of_the_longest_input():
+    assert count_rows({"a": np.zeros([2, 5]), "b": np.zeros([3]), "c": np.array(7)}) == 3
+    assert count_rows({"a": np.array(7)}) == 1
+    assert count_rows({"a": np.zeros([0])}) == 0
 
 
 def test_run_batch_of_nothing(runs):

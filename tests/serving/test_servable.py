@@ -1,11 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import UserError
-from serving.app import Model, ServerConfig
-from serving.batcher import BatcherConfig
-from serving.rest import Route
-from serving.servable import Servable
+from serving.servable import Servable, complete_versions, newest_version
 from serving.status import Code, StatusError
 
 
@@ -14,6 +10,11 @@ def servable(small_export):
     servable = Servable(small_export / "10", timeout=0.2)
     yield servable
     servable.close()
+
+
+def test_the_newest_version_is_the_highest_number(small_export):
+    assert newest_version(small_export) == small_export / "10"
+    assert complete_versions(small_export) == {2: small_export / "2", 10: small_export / "10"}
 
 
 def _strings(*values):
@@ -72,30 +73,3 @@ def test_warming_up_runs_every_signature_on_one_row(small_export):
     assert servable.seen["serving_default"] == {"text": [b"warm up"]}
     assert servable.seen["rows"] == {"x": [[0]], "negative": [False]}
     servable.close()
-
-
-def test_a_model_is_warm_before_it_is_available(small_export, monkeypatch):
-    model = Model("nmt", ServerConfig())
-    states = []
-
-    def warm_up(self):
-        states.append(model.statuses(Route("status", "nmt"))[10].state)
-        with pytest.raises(StatusError, match="NOT_FOUND"):
-            model.find(Route("predict", "nmt"))
-
-    monkeypatch.setattr(Servable, "warm_up", warm_up)
-    model.load(small_export / "10")
-    assert [*states, model.statuses(Route("status", "nmt"))[10].state] == ["LOADING", "AVAILABLE"]
-    model.close()
-
-
-@pytest.mark.parametrize("name", ["max_batch_size", "batch_timeout", "max_queued_rows"])
-def test_batching_settings_are_checked(name):
-    with pytest.raises(UserError, match=f"{name}: expected at least"):
-        BatcherConfig(**{name: -1})
-
-
-@pytest.mark.parametrize("name", ["request_timeout", "max_body_bytes"])
-def test_server_settings_are_checked(name):
-    with pytest.raises(UserError, match=f"{name}: expected more than 0"):
-        ServerConfig(**{name: 0})

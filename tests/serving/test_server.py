@@ -1,10 +1,12 @@
 import asyncio
 import concurrent.futures
+import json
 import os
 import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,9 +16,7 @@ import httpx
 import pytest
 
 from pipeline.errors import UserError
-from serving.app import Model, ServerConfig
-from serving.batcher import BatcherConfig
-from serving.servable import newest_version
+from serving.config import BatcherConfig, ServerConfig
 from serving.server import running, serve
 
 ITERATIONS_WITHOUT_END = 2**31 - 1
@@ -24,10 +24,6 @@ ITERATIONS_WITHOUT_END = 2**31 - 1
 
 def _slow(iterations):
     return {"signature_name": "slow", "inputs": [iterations]}
-
-
-def test_the_newest_version_is_the_highest_number(small_export):
-    assert newest_version(small_export) == small_export / "10"
 
 
 @pytest.mark.parametrize(
@@ -64,25 +60,6 @@ def test_a_port_in_use(small_export):
 def test_a_port_that_is_none(small_export):
     with pytest.raises(UserError, match=r"received 127\.0\.0\.1 70000"):
         serve(str(small_export), port=70000)
-
-
-def test_a_version_that_fails_to_load_says_so_and_others_stay(small_export, tmp_path):
-    from serving.rest import Route
-
-    (tmp_path / "11").mkdir()
-    (tmp_path / "11" / "saved_model.pb").write_bytes(b"\x00broken")
-    model = Model("nmt", ServerConfig())
-    model.load(small_export / "2")
-    with pytest.raises(OSError, match="11"):
-        model.load(tmp_path / "11")
-    statuses = model.statuses(Route("status", "nmt"))
-    assert (statuses[2].state, statuses[11].state) == ("AVAILABLE", "END")
-    assert "11" in statuses[11].message
-    assert model.find(Route("predict", "nmt"))[0] == 2
-    model.load(small_export / "10")
-    assert model.find(Route("predict", "nmt"))[0] == 10
-    assert model.find(Route("predict", "nmt", version=2))[0] == 2
-    model.close()
 
 
 def test_concurrent_clients_get_their_own_answers_from_shared_runs(small_export):
@@ -129,6 +106,14 @@ def test_a_run_that_takes_too_long(small_export):
         response = client.post(f"{url}:predict", json=_slow(ITERATIONS_WITHOUT_END))
         assert (response.status_code, response.json()) == (504, {"error": "Timed out waiting for notification"})
         assert client.post(f"{url}:predict", json={"inputs": ["a"]}).json() == {"outputs": ["A"]}
+
+
+def test_a_body_that_does_not_come(small_export):
+    with running(str(small_export), config=ServerConfig(request_timeout=0.3)) as url:
+        address = re.search(r"//(.*):(\d+)/", url).groups()
+        with socket.create_connection(address, timeout=10) as half:
+            half.sendall(b"POST /v1/models/nmt:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            assert half.recv(4096).startswith(b"HTTP/1.1 504 ")
 
 
 def test_a_full_queue(small_export):
@@ -192,11 +177,20 @@ def test_a_signal_ends_the_process_once_requests_are_answered(small_export, tmp_
     try:
         line = process.stdout.readline()
         url = re.fullmatch(r"Serving (http://127\.0\.0\.1:\d+/v1/models/toy)\n", line)[1]
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(httpx.post, f"{url}:predict", json=_slow(300_000), timeout=60)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool, httpx.Client() as waiting:
+            waiting.get(url)
+            asked = pool.submit(httpx.post, f"{url}:predict", json=_slow(500_000), timeout=60)
             time.sleep(0.5)
+            behind = pool.submit(httpx.post, f"{url}:predict", json={"inputs": ["a"]}, timeout=60)
+            time.sleep(0.2)
             process.send_signal(number)
-            assert asked.result().json() == {"outputs": [300_000]}
+            time.sleep(0.5)
+            for client in (httpx, waiting):
+                with pytest.raises(httpx.TransportError):
+                    client.get(url)
+            assert not asked.done()
+            assert asked.result().json() == {"outputs": [500_000]}
+            assert behind.result().json() == {"outputs": ["A"]}
         out, err = process.communicate(timeout=30)
     finally:
         process.kill()
@@ -204,6 +198,48 @@ def test_a_signal_ends_the_process_once_requests_are_answered(small_export, tmp_
     assert (process.returncode, out) == (0, "")
     assert "Traceback" not in err
     assert "deprecated" not in err
+    # TensorFlow's own lines are not JSON.
+    lines = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    assert [(line["path"], line["status"]) for line in lines] == [
+        ("/v1/models/toy", 200),
+        ("/v1/models/toy:predict", 200),
+        ("/v1/models/toy:predict", 200),
+    ]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """The files of a certificate for 127.0.0.1 that signs itself, and of its key."""
+    certificate, key = (str(tmp_path_factory.mktemp("tls") / name) for name in ("certificate.pem", "key.pem"))
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=nmt -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    return certificate, key
+
+
+def test_https(small_export, certificate):
+    config = ServerConfig(tls_certificate=certificate[0], tls_key=certificate[1])
+    trusting = ssl.create_default_context(cafile=certificate[0])
+    with running(str(small_export), config=config) as url:
+        assert url.startswith("https://127.0.0.1:")
+        answer = httpx.post(f"{url}:predict", json={"inputs": ["a"]}, verify=trusting)
+        assert answer.json() == {"outputs": ["A"]}
+        with pytest.raises(httpx.ConnectError, match="self-signed"):
+            httpx.get(url)
+        with pytest.raises(httpx.TransportError):
+            httpx.get(url.replace("https", "http"))
+
+
+@pytest.mark.parametrize("wrong", ["absent", "swapped", "encrypted"])
+def test_a_certificate_that_is_none(small_export, certificate, tmp_path, wrong):
+    files = {"absent": (certificate[0], str(tmp_path / "key.pem")), "swapped": certificate[::-1]}
+    if wrong == "encrypted":
+        files[wrong] = certificate[0], str(tmp_path / "encrypted.pem")
+        command = ["openssl", "rsa", "-aes256", "-passout", "pass:word", "-in", certificate[1], "-out", files[wrong][1]]
+        subprocess.run(command, check=True, capture_output=True)
+    config = ServerConfig(tls_certificate=files[wrong][0], tls_key=files[wrong][1])
+    with pytest.raises(UserError, match="--tls-certificate, --tls-key: expected a certificate and its key") as raised:
+        serve(str(small_export), port=0, config=config)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.slow

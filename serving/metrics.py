@@ -1,0 +1,71 @@
+"""What the server counts and measures: TF Serving's metrics under its names, and those of the batches."""
+
+from collections.abc import Iterable, Mapping
+
+from serving.prometheus import Counter, Histogram, Metric, render
+from serving.status import Code
+
+# Microseconds: as in TF Serving, 33 steps of a factor of 1.8 from 10, which is about 20 minutes.
+_LATENCIES = [10 * 1.8**i for i in range(33)]
+_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+_ROWS = [2**i for i in range(13)]
+
+
+class ServingMetrics:
+    """The metrics of all models of a server; belongs to the thread of its event loop."""
+
+    def __init__(self) -> None:
+        self._requests = Counter(
+            ":tensorflow:serving:request_count", "Requests for predictions.", ["model_name", "status"]
+        )
+        self._latency = Histogram(
+            ":tensorflow:serving:request_latency",
+            "Microseconds that requests which succeeded took.",
+            ["model_name", "API", "entrypoint"],
+            _LATENCIES,
+        )
+        self._queued = Metric("nmt_queue_rows", "Rows that wait to be run.", ["model_name"])
+        self._batches = Histogram("nmt_batch_rows", "Rows of the batches that were run.", ["model_name"], _ROWS)
+        self._stages = Histogram(
+            "nmt_stage_seconds",
+            "Seconds that requests spent waiting for their batch to be run, and running in it.",
+            ["model_name", "stage"],
+            _SECONDS,
+        )
+
+    def record_request(self, model: str, verb: str, code: Code, seconds: float) -> None:
+        """Counts a request that has been answered.
+
+        Args:
+            model: The model's name.
+            verb: `predict`, `classify` or `regress`.
+            code: How it ended.
+            seconds: How long that took; counts for a success alone, as in TF Serving.
+        """
+        self._requests.add(model, code.name)
+        if code == Code.OK:
+            self._latency.observe(round(seconds * 1e6), model, verb, "REST")
+
+    def record_batch(self, model: str, rows: int, waited: Iterable[float], ran: float) -> None:
+        """Counts a batch that has been run.
+
+        Args:
+            model: The model's name.
+            rows: How many it had.
+            waited: Seconds that each of its requests waited.
+            ran: Seconds that it was run.
+        """
+        self._batches.observe(rows, model)
+        for seconds in waited:
+            self._stages.observe(seconds, model, "waiting")
+            self._stages.observe(ran, model, "running")
+
+    def render(self, queued: Mapping[str, int]) -> str:
+        """The metrics in Prometheus's text format.
+
+        Args:
+            queued: How many rows wait now, by model.
+        """
+        for model, rows in queued.items():
+            self._queued.set(rows, model)
+        return render([self._requests, self._latency, self._queued, self._batches, self._stages])
