@@ -13,6 +13,7 @@ from models.config import DecodingConfig
 from models.run import RunConfig
 from pipeline.errors import UserError
 from pipeline.files import write_beside
+from serving.card import describe
 from serving.translator import Translator
 from serving.versions import next_version
 
@@ -60,6 +61,7 @@ def export(
         # Without gradients, which a service has no use for and which are functions of the graph, too.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(translator, str(folder), signatures=signatures, options=options)
+        card |= describe(folder, run)
         (folder / EXPORT_FILE).write_text(json.dumps(card, indent=2) + "\n")
         for check in checks:
             check(folder, translator)

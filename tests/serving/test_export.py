@@ -127,6 +127,18 @@ def test_the_card_beside_the_model(export, run):
     assert card["recipe"]["model"]["attention"] == "additive"
     assert (card["run"], card["ensemble"]) == (str(run), [])
     assert card["versions"]["tensorflow"] == tf.__version__
+    assert card["limits"] == {
+        "text_pieces": 20_000,
+        "part_pieces": 40,
+        "translated_part_pieces": "1.5 * part_pieces + 10",
+    }
+    assert {"SentencepieceTokenizeOp", "SentencepieceDetokenizeOp", "While"} <= set(card["operations"])
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    # The first of those with the highest BLEU.
+    best = max(rows, key=lambda row: row["val_bleu"])
+    told = card["validation"]
+    assert (told["epoch"], told["bleu"], told["loss"]) == (best["epoch"], best["val_bleu"], best["val_loss"])
+    assert told["bleu"] > 50
     assert exported_decoding(export / "1")["beam_size"] == config.recipe.decoding.beam_size == 3
 
 
@@ -241,5 +253,7 @@ def test_an_error_keeps_a_version_out(plain_run, tmp_path):
 
     with pytest.raises(UserError, match="no"):
         make_export(str(plain_run), str(tmp_path), checks=[refuse])
-    assert seen == [(["assets", "export.json", "fingerprint.pb", "saved_model.pb", "variables"], Translator)]
+    assert seen == [
+        (["assets", "assets.extra", "export.json", "fingerprint.pb", "saved_model.pb", "variables"], Translator)
+    ]
     assert list(tmp_path.iterdir()) == []
