@@ -21,7 +21,8 @@ from pipeline.errors import UserError
 from pipeline.lines import split_lines
 from serving.config import ServerConfig
 
-LINES_AT_ONCE = 64
+# Four requests to a server, which are in flight together.
+LINES_AT_ONCE = 256
 
 
 def preprocess(settings: PreprocessConfig, /, *beam_flags: str) -> None:
@@ -86,17 +87,49 @@ def evaluate(
     print(f"{result.sentences} sentences in {result.seconds:.1f} s")
 
 
-def export(run: str, /, *, output: str, ensemble: tuple[str, ...] = ()) -> None:
+def export(
+    run: str,
+    /,
+    *,
+    output: str,
+    ensemble: tuple[str, ...] = (),
+    keep: int | None = None,
+    check: bool = False,
+    check_source: str | None = None,
+    compare_source: str | None = None,
+    compare_target: str | None = None,
+    margin: float = 1.0,
+) -> None:
     """Writes a run's best model as the next version of a SavedModel, from text to text.
+
+    What is checked or compared is so before the version's folder appears: if it fails, there is none.
 
     Args:
         run: Folder of a run, made by `nmt train`.
         output: Folder of the export; the version's folder is made in it.
         ensemble: Folders of other runs with the same subwords, which translate together with it.
+        keep: How many versions stay once the new one is there, the newest ones; by default all.
+        check: Hold it to TensorFlow Serving's rules, and its translations to the run's, in a process of its own.
+        check_source: File of sentences to translate for --check, one a line; by default a few built-in ones.
+        compare_source: File of sentences on which it must not be worse than the newest version that there is.
+        compare_target: File of their reference translations, line for line.
+        margin: Points of BLEU by which it may be worse.
     """
-    from serving.export import export
+    from serving.release import release
 
-    print(export(run, output, ensemble))
+    print(release(run, output, ensemble, keep, check, check_source, compare_source, compare_target, margin))
+
+
+def rollback(export: str, /) -> None:
+    """Makes the version before the newest one of an export the newest, by a copy under the next number.
+
+    Args:
+        export: Folder of an export, made by `nmt export`.
+    """
+    from serving.version_folders import rollback
+
+    before, new = rollback(export)
+    print(f"{new}: a copy of {before}")
 
 
 def translate(
@@ -107,10 +140,16 @@ def translate(
     beam_size: int | None = None,
     temperature: float | None = None,
     seed: int | None = None,
+    input: str | None = None,
+    output: str | None = None,
+    overwrite: bool = False,
 ) -> None:
     r"""Translates lines from stdin to as many lines on stdout, in order.
 
     A line ends with \n alone or \r\n; every other separator is text. Invalid UTF-8 is replaced by U+FFFD.
+    With --input and --output, from a file to another, which is there once it is whole: a job that was killed goes on
+    where it was, by OUTPUT.partial and OUTPUT.partial.json, when it is started again. To a served model the
+    environment's NMT_API_KEY is sent as a bearer token.
 
     Args:
         model: Folder of a run or of an export, or the URL of a served model.
@@ -118,18 +157,27 @@ def translate(
         beam_size: Hypotheses kept in the search, 1 for greedy search; by default the model's own setting.
         temperature: Above 0, draws a translation instead of searching the best; below 1, likely tokens more often.
         seed: Decides what is drawn.
+        input: File to translate, plain or gzip, instead of stdin.
+        output: File to write, instead of stdout.
+        overwrite: Begin anew in place of the output, whole or partial, that there is.
     """
     from tqdm import tqdm
 
     from serving.endpoint import open_model
+    from serving.translate_file import to_line, translate_file
 
+    if (input is None) != (output is None) or (overwrite and output is None):
+        raise UserError("--input, --output: expected both or, without --overwrite, none; give the missing one")
     translator = open_model(model, beam_size, temperature, seed, ensemble)
+    if input is not None and output is not None:
+        translate_file(translator, input, output, overwrite)
+        return
     lines = (line.decode(errors="replace") for line in split_lines(sys.stdin.buffer))
     lines_at_once = 1 if sys.stdin.isatty() else LINES_AT_ONCE
     with tqdm(unit=" lines", disable=None) as progress:
         while batch := list(itertools.islice(lines, lines_at_once)):
             for translation in translator(batch):
-                sys.stdout.buffer.write(translation.replace("\n", " ").encode() + b"\n")
+                sys.stdout.buffer.write(to_line(translation))
             sys.stdout.buffer.flush()
             progress.update(len(batch))
 
@@ -206,7 +254,8 @@ def demo(*, output: str = "demo-output") -> None:
 
 
 VERBS = {
-    verb.__name__: verb for verb in (preprocess, train, average, evaluate, inspect, export, translate, serve, demo)
+    verb.__name__: verb
+    for verb in (preprocess, train, average, evaluate, inspect, export, rollback, translate, serve, demo)
 }
 
 

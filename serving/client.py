@@ -1,27 +1,27 @@
 """A client for a served model, over REST: this project's server or TF Serving, which answer alike."""
 
-import itertools
-import random
-import time
-from collections.abc import Sequence
-from typing import Any
-
-import httpx
+import asyncio
+import json
+import threading
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from pipeline.errors import UserError
+from serving.session import Session, TranslationError
+from serving.windows import by_length, windows
 
-CONNECT_TIMEOUT = 10.0
+__all__ = ["Client", "TranslationError"]
 
-# Nothing came back, so the request may be sent again; translating twice does no harm.
-_LOST = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
+# Requests in a window for each one in flight: enough that the short ones at its end fill the others' time.
+ROUNDS = 4
+# What `nmt serve` takes. A character is at most six bytes of JSON, so that only a text alone can come near.
+LARGEST_BODY = 16 * 2**20
 
-
-class TranslationError(UserError):
-    """The server could not be reached, or refused to translate; the message is the server's own."""
+T = TypeVar("T")
 
 
 class Client:
-    """Translates by a served model.
+    """Translates by a served model, with several requests in flight; any thread may call it.
 
     Closes its connections at the end of a `with` block, or by `close`.
     """
@@ -34,6 +34,9 @@ class Client:
         retries: int = 5,
         backoff: float = 0.1,
         batch_size: int = 64,
+        batch_characters: int = 250_000,
+        in_flight: int = 4,
+        api_key: str | None = None,
         signature_name: str = "serving_default",
     ):
         """Makes a client; nothing is sent yet.
@@ -41,10 +44,14 @@ class Client:
         Args:
             url: The model's URL, such as `http://127.0.0.1:8501/v1/models/nmt`; `/versions/3` may follow.
             timeout: Seconds to wait for each answer, and for a connection if they are fewer than 10.
-            retries: How often a request is sent again after a 503 or a lost connection.
-            backoff: Seconds before it is sent again for the first time; they double each time, and each time chance
-                takes away up to half of them, so that clients refused together do not come back together.
+            retries: How often a request is sent again after a 503, a 504 or a lost connection.
+            backoff: Seconds before it is sent again for the first time; they double each time, up to 30, and each time
+                chance takes away up to half of them, so that clients refused together do not come back together. If
+                the server's `Retry-After` asks for more, that is waited for.
             batch_size: Texts in a request, at most.
+            batch_characters: Characters in a request, at most; a text with more is sent alone.
+            in_flight: Requests under way at once, at most.
+            api_key: Sent as a bearer token; by default what the environment has as `NMT_API_KEY`, if anything.
             signature_name: The signature to call: one input of strings, one output of strings.
 
         Raises:
@@ -54,14 +61,19 @@ class Client:
             raise UserError(
                 f"url: expected http://HOST:PORT/v1/models/NAME, received {url!r}; give the URL that `nmt serve` prints"
             )
-        if batch_size < 1:
-            raise UserError(f"batch_size: expected at least 1, received {batch_size}; choose a larger one")
+        sizes = {"batch_size": batch_size, "batch_characters": batch_characters, "in_flight": in_flight}
+        for name, value in sizes.items():
+            if value < 1:
+                raise UserError(f"{name}: expected at least 1, received {value}; choose a larger one")
         self.url = url.rstrip("/")
-        self._retries = retries
-        self._backoff = backoff
-        self._batch_size = batch_size
+        self._batch_size, self._batch_characters, self._in_flight = batch_size, batch_characters, in_flight
         self._signature_name = signature_name
-        self._http = httpx.Client(timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)))
+        self._session = Session(self.url, timeout, retries, backoff, api_key)
+        self._slots = asyncio.Semaphore(in_flight)
+        # A loop of its own, since a caller may be in one. A daemon, so that a client left open holds up no exit.
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="client", daemon=True)
+        self._thread.start()
 
     def __enter__(self) -> "Client":
         return self
@@ -71,7 +83,12 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections."""
-        self._http.close()
+        if self._loop.is_closed():
+            return
+        self._wait_for(self._session.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def translate(self, texts: Sequence[str]) -> list[str]:
         """Translates texts.
@@ -85,54 +102,81 @@ class Client:
         Raises:
             TranslationError: The server refused, cannot be reached, or answers in no known form.
         """
+        return list(self.stream(texts))
+
+    def stream(self, texts: Iterable[str]) -> Iterator[str]:
+        """Translates texts as they are read, a window at a time, however many there are.
+
+        A window is sorted by length into requests. It has at most `4 * in_flight * batch_size` texts and, but for its
+        last text, less than `4 * in_flight * batch_characters` characters: so much is read ahead, and kept in memory.
+
+        Args:
+            texts: Any number of them.
+
+        Yields:
+            A translation for each text, in their order.
+
+        Raises:
+            TranslationError: See `translate`; the translations of earlier windows have been given.
+        """
         if isinstance(texts, str):
             raise UserError("texts: expected a sequence of strings, received one string; give [text]")
-        translations: list[str] = []
-        for start in range(0, len(texts), self._batch_size):
-            translations += self._translate_batch([_valid(text) for text in texts[start : start + self._batch_size]])
+        requests = ROUNDS * self._in_flight
+        for window in windows(map(_valid, texts), requests * self._batch_size, requests * self._batch_characters):
+            yield from self._wait_for(self._translate_window(window))
+
+    def served_versions(self) -> list[int]:
+        """The versions of the model that the URL stands for and that are ready, in rising order.
+
+        Raises:
+            TranslationError: See `translate`.
+        """
+        content = self._wait_for(self._session.ask("GET", self.url))
+        try:
+            told = [status for status in content["model_version_status"] if status["state"] == "AVAILABLE"]
+            return sorted(int(status["version"]) for status in told)
+        except (KeyError, TypeError, ValueError):
+            raise self._session.error("answered something else than the status of a model; check the URL") from None
+
+    def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            # An interrupt must not leave requests behind that nobody waits for.
+            future.cancel()
+            raise
+
+    async def _translate_window(self, texts: list[str]) -> list[str]:
+        requests = by_length(texts, self._batch_size, self._batch_characters)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._translate_batch([texts[i] for i in places])) for places in requests]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        translations = [""] * len(texts)
+        for places, task in zip(requests, tasks, strict=True):
+            for place, translation in zip(places, task.result(), strict=True):
+                translations[place] = translation
         return translations
 
-    def _translate_batch(self, texts: list[str]) -> list[str]:
-        response = self._post({"signature_name": self._signature_name, "inputs": texts})
-        content = _content(response)
-        if response.status_code != httpx.codes.OK:
-            message = content.get("error") if isinstance(content, dict) else None
-            raise self._error(f"answered {response.status_code}: {message or response.text or response.reason_phrase}")
+    async def _translate_batch(self, texts: list[str]) -> list[str]:
+        request = {"signature_name": self._signature_name, "inputs": texts}
+        async with self._slots:
+            body = json.dumps(request, ensure_ascii=False).encode()
+            if len(body) > LARGEST_BODY:
+                raise UserError(
+                    f"text: expected at most {LARGEST_BODY} bytes of JSON, received {len(body)}; divide the text"
+                )
+            content = await self._session.ask("POST", f"{self.url}:predict", body)
         outputs = content.get("outputs") if isinstance(content, dict) else None
         if not isinstance(outputs, list) or not all(isinstance(text, str) for text in outputs):
-            raise self._error(
+            raise self._session.error(
                 f"answered something else than a list of strings; check the signature {self._signature_name!r}"
             )
         if len(outputs) != len(texts):
-            raise self._error(f"answered {len(outputs)} translations for {len(texts)} texts")
+            raise self._session.error(f"answered {len(outputs)} translations for {len(texts)} texts")
         return outputs
-
-    def _post(self, request: dict[str, Any]) -> httpx.Response:
-        for attempt in itertools.count():
-            last = attempt >= self._retries
-            try:
-                response = self._http.post(f"{self.url}:predict", json=request)
-                if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or last:
-                    break
-            except _LOST as error:
-                if last:
-                    raise self._error(f"cannot be reached ({error}); check that it runs") from error
-            except httpx.TimeoutException as error:
-                raise self._error(f"gave no answer in time ({error}); raise the timeout") from error
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise self._error(f"cannot be asked ({error})") from error
-            time.sleep(self._backoff * 2**attempt * random.uniform(0.5, 1))
-        return response
-
-    def _error(self, what: str) -> TranslationError:
-        return TranslationError(" ".join(f"{self.url} {what}".split()))
-
-
-def _content(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return None
 
 
 def _valid(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from models.run import CONFIG_FILE
 from pipeline.errors import UserError
 from serving.client import Client
+from serving.fingerprint import folder_fingerprint, runs_fingerprint, served_fingerprint
 
 # Seconds for one request of long texts: who waits for lines on stdout would only ask again.
 ANSWER_TIMEOUT = 3600.0
@@ -22,10 +23,12 @@ class Endpoint(NamedTuple):
     Attributes:
         translate: Translates texts, in order and in number.
         decoding: The settings of its search; of a server's model they are not known.
+        fingerprint: Gives what is equal for equal models, and most likely differs for others.
     """
 
     translate: Translate
     decoding: dict[str, Any]
+    fingerprint: Callable[[], str]
 
     def __call__(self, texts: Sequence[str]) -> list[str]:
         """Translates texts, in order and in number."""
@@ -61,7 +64,8 @@ def open_model(
         for name, value in given.items():
             raise _fixed(name, value, "the URL of a served model, whose search is fixed at export")
         _require_one(ensemble, "the URL of a served model")
-        return Endpoint(Client(model, timeout=ANSWER_TIMEOUT).translate, {"url": model})
+        client = Client(model, timeout=ANSWER_TIMEOUT)
+        return Endpoint(client.translate, {"url": model}, lambda: served_fingerprint(client))
     if (Path(model) / CONFIG_FILE).exists():
         return _open_run(model, ensemble, given)
     return _open_export(model, ensemble, given)
@@ -81,15 +85,12 @@ def _open_run(run: str, ensemble: Sequence[str], settings: Mapping[str, Any]) ->
             raise _refusal(error) from None
         return [line.decode() for line in translations.numpy()]
 
-    return Endpoint(translate, dataclasses.asdict(translator.decoding))
+    return Endpoint(translate, dataclasses.asdict(translator.decoding), lambda: runs_fingerprint([run, *ensemble]))
 
 
 def _open_export(export: str, ensemble: Sequence[str], settings: Mapping[str, Any]) -> Endpoint:
-    import numpy as np
-
     from serving.export import exported_decoding
-    from serving.servable import Servable, newest_version
-    from serving.status import StatusError
+    from serving.servable import newest_version
 
     version = newest_version(export)
     _require_one(ensemble, "an export")
@@ -97,6 +98,25 @@ def _open_export(export: str, ensemble: Sequence[str], settings: Mapping[str, An
     for name, value in settings.items():
         if value != decoding[name]:
             raise _fixed(name, value, f"an export with {_option(name)} {decoding[name]}")
+    return open_version(version)
+
+
+def open_version(version: Path) -> Endpoint:
+    """Opens one version of an export.
+
+    Args:
+        version: The folder EXPORT/<version>.
+
+    Raises:
+        UserError: It was not made by `nmt export`.
+    """
+    import numpy as np
+
+    from serving.export import exported_decoding
+    from serving.servable import Servable
+    from serving.status import StatusError
+
+    decoding = exported_decoding(version)
     servable = Servable(version, timeout=24 * 3600)
 
     def translate(texts: Sequence[str]) -> list[str]:
@@ -107,7 +127,7 @@ def _open_export(export: str, ensemble: Sequence[str], settings: Mapping[str, An
             raise _refusal(error) from None
         return [line.decode() for line in translations]
 
-    return Endpoint(translate, decoding)
+    return Endpoint(translate, decoding, lambda: folder_fingerprint(version))
 
 
 def _refusal(error: Exception) -> Exception:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from pipeline.errors import UserError
 from pipeline.lines import read_lines, readable
-from serving.endpoint import open_model
+from serving.endpoint import Endpoint, open_model
 
 SENTENCES_AT_ONCE = 512
 
@@ -53,22 +53,47 @@ def evaluate(
     Raises:
         UserError: A file or the model is missing, or the files are empty or their line counts differ.
     """
-    sources, references = _lines("--source", source), _lines("--target", target)
+    sources, references = read_test_set(source, target)
+    endpoint = open_model(model, beam_size, ensemble=ensemble)
+    begin = time.perf_counter()
+    hypotheses = translate_all(endpoint, sources)
+    seconds = time.perf_counter() - begin
+    return score(hypotheses, references, seconds, endpoint.decoding)
+
+
+def read_test_set(source: str, target: str, prefix: str = "--") -> tuple[list[str], list[str]]:
+    """Reads the sentences and the references of a test set.
+
+    Args:
+        source: File of sentences, one a line, plain or gzip.
+        target: File of reference translations, line for line.
+        prefix: What stands before `source` and `target` in the options that named them.
+
+    Raises:
+        UserError: A file is missing, or the files are empty or their line counts differ.
+    """
+    options = f"{prefix}source", f"{prefix}target"
+    sources, references = _lines(options[0], source), _lines(options[1], target)
     if len(sources) != len(references):
         raise UserError(
-            f"--source, --target: expected files of equal line counts, received {source!r} with {len(sources)} and"
+            f"{', '.join(options)}: expected files of equal line counts, received {source!r} with {len(sources)} and"
             f" {target!r} with {len(references)}; give files that belong together"
         )
     if not sources:
-        raise UserError(f"--source: expected at least one sentence, received {source!r}, which is empty; give another")
-    endpoint, hypotheses = open_model(model, beam_size, ensemble=ensemble), []
-    begin = time.perf_counter()
+        raise UserError(
+            f"{options[0]}: expected at least one sentence, received {source!r}, which is empty; give another"
+        )
+    return sources, references
+
+
+def translate_all(endpoint: Endpoint, sources: Sequence[str]) -> list[str]:
+    """Translates the sentences of a test set, with a bar of progress."""
+    hypotheses: list[str] = []
     with tqdm(total=len(sources), unit=" sentences", disable=None) as progress:
         for first in range(0, len(sources), SENTENCES_AT_ONCE):
             hypotheses += endpoint(sources[first : first + SENTENCES_AT_ONCE])
             progress.update(len(hypotheses) - progress.n)
-    seconds = time.perf_counter() - begin
-    return score(hypotheses, references, seconds, endpoint.decoding)
+    return hypotheses
 
 
 def _lines(option: str, path: str) -> list[str]:

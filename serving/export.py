@@ -3,7 +3,7 @@
 import dataclasses
 import importlib.metadata
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -13,20 +13,27 @@ from models.config import DecodingConfig
 from models.run import RunConfig
 from pipeline.errors import UserError
 from pipeline.files import write_beside
-from serving.servable import version_folders
+from serving.card import describe
 from serving.translator import Translator
+from serving.version_folders import next_version
 
 EXPORT_FILE = "export.json"
 FORMAT = 1
 
 
-def export(run: str, output: str, ensemble: Sequence[str] = ()) -> str:
+def export(
+    run: str,
+    output: str,
+    ensemble: Sequence[str] = (),
+    checks: Sequence[Callable[[Path, Translator], None]] = (),
+) -> str:
     """Writes the best model of a run as the next version of an export.
 
     Args:
         run: The run's folder.
         output: The export's folder; TF Serving is pointed at it.
         ensemble: Runs whose best models translate together with it.
+        checks: Called with the written folder and what it holds, before it becomes a version; an error keeps it out.
 
     Returns:
         The path of the new version, `output/<version>`, with `saved_model.pb` and `export.json`.
@@ -35,7 +42,7 @@ def export(run: str, output: str, ensemble: Sequence[str] = ()) -> str:
         UserError: A run is not whole, or of other subwords than the first.
     """
     config, translator = RunConfig.read_from(run), Translator.from_run(run, ensemble)
-    version = Path(output) / str(max(version_folders(output), default=0) + 1)
+    version = next_version(output)
     card = {
         "format": FORMAT,
         "source_fingerprint": config.source_fingerprint,
@@ -54,7 +61,10 @@ def export(run: str, output: str, ensemble: Sequence[str] = ()) -> str:
         # Without gradients, which a service has no use for and which are functions of the graph, too.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(translator, str(folder), signatures=signatures, options=options)
+        card |= describe(folder, run)
         (folder / EXPORT_FILE).write_text(json.dumps(card, indent=2) + "\n")
+        for check in checks:
+            check(folder, translator)
     return str(version)
 
 

@@ -47,7 +47,7 @@ def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture
         nmt.main(["--help"])
     assert ended.value.code == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for verb in ("preprocess", "train", "average", "evaluate", "export", "translate", "serve", "demo"):
+    for verb in ("preprocess", "train", "average", "evaluate", "export", "rollback", "translate", "serve", "demo"):
         assert f" {verb} " in printed
     assert "Translates lines from stdin to as many lines on stdout, in order." in printed
 
@@ -62,6 +62,12 @@ def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture
         ("evaluate", ["MODEL", "--source SOURCE", "--target TARGET", "--beam-size BEAM_SIZE", "--json"]),
         ("evaluate", ["--ensemble ENSEMBLE [ENSEMBLE ...]"]),
         ("export", ["RUN", "--output OUTPUT", "--ensemble ENSEMBLE [ENSEMBLE ...]"]),
+        (
+            "export",
+            ["--keep KEEP", "--check ", "--check-source", "--compare-target", "--margin MARGIN", "default: 1.0"],
+        ),
+        ("rollback", ["EXPORT"]),
+        ("translate", ["--input INPUT", "--output OUTPUT", "--overwrite", "OUTPUT.partial", "NMT_API_KEY"]),
         ("translate", ["MODEL", "--beam-size BEAM_SIZE", "--seed SEED", r"A line ends with \n alone or \r\n"]),
         ("serve", ["--poll-interval", "--batching.max_batch_size MAX_BATCH_SIZE", "(type: int, default: 64)"]),
         ("serve", ["--cors-origin CORS_ORIGIN [CORS_ORIGIN ...]", "--log-text", "--api-key-file", "--tls-certificate"]),
@@ -102,6 +108,9 @@ def test_every_argument_is_described(verb: str) -> None:
         (["serve", "a", "--tls-key", "k"], "expected both or none, received the key alone; give the certificate too"),
         (["translate", "a", "--beam_size=2"], "unknown option --beam_size, the nearest known one is --beam-size"),
         (["translate", "a", "--beam-size", "two"], "--beam-size: expected int, received 'two'"),
+        (["translate", "a", "--input", "b"], "--input, --output: expected both or, without --overwrite, none"),
+        (["translate", "a", "--output", "b"], "--input, --output: expected both or, without --overwrite, none"),
+        (["translate", "a", "--overwrite"], "--input, --output: expected both or, without --overwrite, none"),
         (["train", "plain", *FOLDERS, "--training.epoch", "3"], "the nearest known one is --training.epochs"),
         (["train", "plain", *FOLDERS, "--trainin.epochs=3"], "the nearest known one is --training.epochs"),
         (["train", "plain", *FOLDERS, "--resum"], "unknown option --resum, the nearest known one is --resume"),

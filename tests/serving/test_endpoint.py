@@ -43,6 +43,7 @@ def test_the_settings_of_search_are_told(endpoints, run, url):
     decoding = dataclasses.asdict(RunConfig.read_from(run).recipe.decoding)
     assert endpoints["run"].decoding == endpoints["export"].decoding == decoding
     assert endpoints["url"].decoding == {"url": url}
+    assert endpoints["url"].fingerprint() == f"{url} version 1"
 
 
 def test_the_beam_of_a_run_can_be_chosen(run, endpoints, sentences):

@@ -1,23 +1,20 @@
-import base64
 import contextlib
 import dataclasses
 import json
-import os
 import resource
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 from models.run import RunConfig, load_model
 from pipeline import records
+from pipeline.errors import UserError
 from pipeline.schema import Manifest
 from pipeline.tokenizer import Tokenizer
+from serving.check import broken_in_process, broken_rules, examine, nodes, read_graph
 from serving.export import export as make_export
 from serving.export import exported_decoding
 from serving.servable import Servable
@@ -39,70 +36,10 @@ def servable(export):
     servable.close()
 
 
-def read_graph(version: Path):
-    saved_model = saved_model_pb2.SavedModel()
-    saved_model.ParseFromString((version / "saved_model.pb").read_bytes())
-    (meta_graph,) = saved_model.meta_graphs
-    return meta_graph
-
-
-def nodes(meta_graph):
-    """All nodes, of the graph and of its functions."""
-    library = meta_graph.graph_def.library.function
-    return [*meta_graph.graph_def.node, *(node for function in library for node in function.node_def)]
-
-
-def refused(meta_graph) -> set[str]:
-    """What TF Serving would refuse to load or to run."""
-    things = [*nodes(meta_graph), *meta_graph.graph_def.library.function]
-    found = {"_XlaMustCompile" for thing in things if thing.attr["_XlaMustCompile"].b}
-    bad = ("Xla", "PyFunc", "EagerPyFunc", "Cudnn", "Addons>")
-    return found | {node.op for node in nodes(meta_graph) if node.op.startswith(bad) or "Cudnn" in node.op}
-
-
-def compiled(x: tf.Tensor) -> tf.Tensor:
-    return tf.function(lambda x: x + 1, jit_compile=True)(x)
-
-
-def in_python(x: tf.Tensor) -> tf.Tensor:
-    return tf.ensure_shape(tf.numpy_function(lambda x: x + 1, [x], tf.float32), [None])
-
-
-def eager_python(x: tf.Tensor) -> tf.Tensor:
-    return tf.ensure_shape(tf.py_function(lambda x: x + 1, [x], tf.float32), [None])
-
-
-def sliced_by_xla(x: tf.Tensor) -> tf.Tensor:
-    from keras import ops
-
-    return ops.slice_update(x, [0], ops.ones([1]))
-
-
-def save_bad(function, folder: Path) -> Path:
-    module = tf.Module()
-    module.run = tf.function(function, input_signature=[tf.TensorSpec([None], name="x")])
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.run})
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("function", "found"),
-    [
-        (compiled, {"_XlaMustCompile"}),
-        (in_python, {"PyFunc"}),
-        (eager_python, {"EagerPyFunc"}),
-        (sliced_by_xla, {"XlaDynamicUpdateSlice"}),
-    ],
-    ids=["compiled", "python", "eager python", "xla"],
-)
-def test_the_checks_find_what_is_bad(function, found, tmp_path):
-    assert refused(read_graph(save_bad(function, tmp_path))) == found
-
-
 def test_nothing_that_the_server_refuses(export):
     graph = read_graph(export / "1")
     assert "SentencepieceTokenizeOp" in {node.op for node in nodes(graph)}, "the functions were not looked into"
-    assert refused(graph) == set()
+    assert broken_rules(graph) == []
 
 
 def shape(info):
@@ -190,12 +127,24 @@ def test_the_card_beside_the_model(export, run):
     assert card["recipe"]["model"]["attention"] == "additive"
     assert (card["run"], card["ensemble"]) == (str(run), [])
     assert card["versions"]["tensorflow"] == tf.__version__
+    assert card["limits"] == {
+        "text_pieces": 20_000,
+        "part_pieces": 40,
+        "translated_part_pieces": "1.5 * part_pieces + 10",
+    }
+    assert {"SentencepieceTokenizeOp", "SentencepieceDetokenizeOp", "While"} <= set(card["operations"])
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    # The first of those with the highest BLEU.
+    best = max(rows, key=lambda row: row["val_bleu"])
+    told = card["validation"]
+    assert (told["epoch"], told["bleu"], told["loss"]) == (best["epoch"], best["val_bleu"], best["val_loss"])
+    assert told["bleu"] > 50
     assert exported_decoding(export / "1")["beam_size"] == config.recipe.decoding.beam_size == 3
 
 
 def test_an_ensemble_is_one_graph_and_translates_as_its_runs(run, other_run, sentences, tmp_path):
     version = Path(make_export(str(run), str(tmp_path), [str(other_run), str(run)]))
-    assert refused(read_graph(version)) == set()
+    assert broken_rules(read_graph(version)) == []
     texts, expected = sentences[:80], Translator.from_run(run, [other_run, run])
     servable = Servable(version)
     try:
@@ -240,68 +189,10 @@ def test_a_failure_leaves_nothing_and_versions_count_up(plain_run, tmp_path):
 @pytest.mark.slow
 def test_a_model_of_other_parts_exports(plain_export, plain_run):
     graph = read_graph(plain_export / "1")
-    assert refused(graph) == set()
+    assert broken_rules(graph) == []
     assert embedded_subwords(graph) == {(plain_run / f"{side}.spm").read_bytes() for side in ("source", "target")}
     assert len(embedded_subwords(graph)) == 2
     assert shape(graph.signature_def["nbest"].outputs["scores"]) == [-1, 1]
-
-
-# In a process of its own, without a module of this project, as the server runs a model.
-ALONE = r"""
-import base64, ctypes, importlib.abc, json, pathlib, sys
-
-class Refuse(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name.partition(".")[0] in ("nmt", "pipeline", "models", "serving"):
-            raise ImportError(name)
-
-sys.meta_path.insert(0, Refuse())
-import numpy as np
-import tensorflow as tf
-import tensorflow_text
-from tensorflow.core.protobuf import config_pb2, saved_model_pb2
-from tensorflow.python.framework import op_def_registry
-
-library = pathlib.Path(tf.__file__).parent / "libtensorflow_cc.so.2"
-ctypes.CDLL(str(library))._ZN10tensorflow21DisableXlaCompilationEv()
-
-def run(folder, signature_name, value):
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], folder)
-        signature = meta_graph.signature_def[signature_name]
-        (fed,) = signature.inputs.values()
-        fetched = sorted(signature.outputs)
-        options = config_pb2.CallableOptions(feed=[fed.name], fetch=[signature.outputs[name].name for name in fetched])
-        return dict(zip(fetched, session._make_callable_from_options(options)(value)))
-
-def unregistered(folder):
-    saved_model = saved_model_pb2.SavedModel()
-    saved_model.ParseFromString((pathlib.Path(folder) / "saved_model.pb").read_bytes())
-    graph = saved_model.meta_graphs[0].graph_def
-    functions = {function.signature.name for function in graph.library.function}
-    ops = {node.op for nodes in (graph, *graph.library.function)
-           for node in (nodes.node if nodes is graph else nodes.node_def)}
-    return sorted(op for op in ops - functions if op_def_registry.get(op) is None)
-
-request = json.load(sys.stdin)
-# As objects, since an array of bytes loses a NUL at the end.
-texts = np.array([base64.b64decode(text) for text in request["texts"]], object)
-answer = {}
-for name, folder in request["exports"].items():
-    best, nbest = run(folder, "serving_default", texts), run(folder, "nbest", texts[:70])
-    answer[name] = {
-        "translation": [line.decode() for line in best["translation"]],
-        "translations": [[line.decode() for line in row] for row in nbest["translations"]],
-        "scores": nbest["scores"].tolist(),
-        "unregistered": unregistered(folder),
-    }
-try:
-    answer["compiled"] = str(run(request["compiled"], "serving_default", np.ones([1], np.float32)))
-except tf.errors.OpError as error:
-    answer["compiled"] = error.message
-answer["modules"] = sorted({name.partition(".")[0] for name in sys.modules})
-print(json.dumps(answer))
-"""
 
 
 @contextlib.contextmanager
@@ -322,25 +213,10 @@ def texts(sentences, hostile):
 
 @pytest.fixture(scope="module")
 def answer(run, data, export, plain_run, plain_export, texts, tmp_path_factory):
-    """What a fresh process says, with nothing but the exports in reach."""
+    """What fresh processes say, with nothing but the exports in reach."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    request = {
-        "texts": [base64.b64encode(text).decode() for text in texts],
-        "exports": {"attention": str(export / "1"), "plain": str(plain_export / "1")},
-        "compiled": str(save_bad(compiled, folder / "compiled")),
-    }
-    with moved_away(run, data, plain_run.parent / "data", plain_run):
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", ALONE],
-            input=json.dumps(request),
-            cwd=folder,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    with moved_away(run, data, plain_run.parent / "data", plain_run), contextlib.chdir(folder):
+        return {"attention": examine(export / "1", texts), "plain": examine(plain_export / "1", texts)}
 
 
 @pytest.mark.slow
@@ -349,19 +225,35 @@ def test_an_export_stands_alone_and_translates_as_its_run(answer, run, plain_run
     translator = Translator.from_run({"attention": run, "plain": plain_run}[kind])
     expected = [line.decode() for line in translator.translate(tf.constant(texts))["translation"].numpy()]
     assert len(expected) > 200
-    assert answer[kind]["translation"] == expected
-    n_best = translator.nbest(tf.constant(texts[:70]))
-    assert answer[kind]["translations"] == [[line.decode() for line in row] for row in n_best["translations"].numpy()]
-    np.testing.assert_allclose(answer[kind]["scores"], n_best["scores"], rtol=1e-4, atol=1e-5)
+    best, nbest = (answer[kind]["signatures"][name]["texts"] for name in ("serving_default", "nbest"))
+    assert best["translation"]["values"] == expected
+    n_best = translator.nbest(tf.constant(texts))
+    assert nbest["translations"]["values"] == [
+        [line.decode() for line in row] for row in n_best["translations"].numpy()
+    ]
+    np.testing.assert_allclose(nbest["scores"]["values"], n_best["scores"], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
-def test_the_server_has_every_operation(answer):
-    assert {"tensorflow", "tensorflow_text"} <= set(answer["modules"])
-    assert not {"pipeline", "models", "serving", "sentencepiece", "apache_beam"} & set(answer["modules"])
-    assert answer["attention"]["unregistered"] == answer["plain"]["unregistered"] == []
+@pytest.mark.parametrize("kind", ["attention", "plain"])
+def test_the_server_has_every_operation(answer, kind, texts):
+    assert {"tensorflow", "tensorflow_text"} <= set(answer[kind]["modules"])
+    assert not {"pipeline", "models", "serving", "sentencepiece", "apache_beam"} & set(answer[kind]["modules"])
+    assert answer[kind]["unregistered"] == []
+    assert broken_in_process(answer[kind], len(texts)) == []
 
 
 @pytest.mark.slow
-def test_the_fresh_process_would_have_refused_a_compiled_function(answer):
-    assert "XLA compilation disabled" in answer["compiled"]
+def test_an_error_keeps_a_version_out(plain_run, tmp_path):
+    seen = []
+
+    def refuse(folder, translator):
+        seen.append((sorted(path.name for path in folder.iterdir()), type(translator)))
+        raise UserError("no")
+
+    with pytest.raises(UserError, match="no"):
+        make_export(str(plain_run), str(tmp_path), checks=[refuse])
+    assert seen == [
+        (["assets", "assets.extra", "export.json", "fingerprint.pb", "saved_model.pb", "variables"], Translator)
+    ]
+    assert list(tmp_path.iterdir()) == []
