@@ -126,7 +126,7 @@ def rollback(export: str, /) -> None:
     Args:
         export: Folder of an export, made by `nmt export`.
     """
-    from serving.version_folders import rollback
+    from serving.export_folder import rollback
 
     before, new = rollback(export)
     print(f"{new}: a copy of {before}")

@@ -14,8 +14,8 @@ from models.run import RunConfig
 from pipeline.errors import UserError
 from pipeline.files import write_beside
 from serving.card import describe
+from serving.export_folder import next_version
 from serving.translator import Translator
-from serving.version_folders import next_version
 
 EXPORT_FILE = "export.json"
 FORMAT = 1

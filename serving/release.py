@@ -12,8 +12,8 @@ from serving.comparison import compare
 from serving.endpoint import open_version
 from serving.evaluate import read_test_set, translate_all
 from serving.export import export
+from serving.export_folder import remove_older, whole_versions
 from serving.translator import Translator
-from serving.version_folders import remove_older, whole_versions
 
 Check = Callable[[Path, Translator], None]
 

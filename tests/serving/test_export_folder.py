@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.errors import UserError
-from serving.version_folders import next_version, remove_older, rollback, whole_versions
+from serving.export_folder import next_version, remove_older, rollback, whole_versions
 
 
 @pytest.fixture
