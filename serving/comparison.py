@@ -53,4 +53,6 @@ def compare(before: Sequence[str], now: Sequence[str], references: Sequence[str]
     # Typed for a column of names, too.
     results: list[Any] = list(scores["BLEU"])
     first, second = (Score(float(each.score), float(each.mean), float(each.ci)) for each in results)
-    return Comparison(first, second, float(results[1].p_value), str(signatures["BLEU"]))
+    # Of equal translations sacreBLEU finds no sample that differs more, and so the smallest p-value.
+    p_value = 1.0 if list(before) == list(now) else float(results[1].p_value)
+    return Comparison(first, second, p_value, str(signatures["BLEU"]))

@@ -1,5 +1,6 @@
 import pytest
 
+import nmt
 from pipeline.errors import UserError
 from serving.export_folder import next_version, remove_older, rollback, whole_versions
 
@@ -50,3 +51,8 @@ def test_nothing_to_go_back_to(export, tmp_path, keep):
         folder = export
     with pytest.raises(UserError, match=rf"^EXPORT: expected .* two versions, received '{folder}' with {keep};"):
         rollback(folder)
+
+
+def test_the_command(export, capsys):
+    assert nmt.main(["rollback", str(export)]) == 0
+    assert capsys.readouterr().out == f"{export / '12'}: a copy of {export / '9'}\n"

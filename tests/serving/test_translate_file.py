@@ -183,6 +183,7 @@ def test_an_input_that_cannot_be_read(tmp_path, output):
     assert names(tmp_path) == {"cut.gz"}
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_to_the_same_bytes(small_export, source, tmp_path):
     """The command, killed within a job and started again, by a served model."""
     source.write_text("".join(f"line {i} {'x' * (i % 300)}\n" for i in range(30 * AT_ONCE)))
