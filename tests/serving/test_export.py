@@ -121,7 +121,18 @@ def test_signatures(export):
     }
     assert found == {
         "serving_default": [{"text": ("string", [-1])}, {"translation": ("string", [-1])}],
-        "nbest": [{"text": ("string", [-1])}, {"translations": ("string", [-1, 3]), "scores": ("float32", [-1, 3])}],
+        "nbest": [
+            {"text": ("string", [-1])},
+            {"translations": ("string", [-1, 3]), "scores": ("float32", [-1, 3]), "lengths": ("int32", [-1, 3])},
+        ],
+        "score": [
+            {"text": ("string", [-1]), "target": ("string", [-1])},
+            {
+                "log_probability": ("float32", [-1]),
+                "pieces": ("int32", [-1]),
+                "piece_log_probabilities": ("string", [-1]),
+            },
+        ],
     }
     for signature in signatures.values():
         assert signature.method_name == "tensorflow/serving/predict"
@@ -293,6 +304,7 @@ for name, folder in request["exports"].items():
         "translation": [line.decode() for line in best["translation"]],
         "translations": [[line.decode() for line in row] for row in nbest["translations"]],
         "scores": nbest["scores"].tolist(),
+        "lengths": nbest["lengths"].tolist(),
         "unregistered": unregistered(folder),
     }
 try:
@@ -353,6 +365,7 @@ def test_an_export_stands_alone_and_translates_as_its_run(answer, run, plain_run
     n_best = translator.nbest(tf.constant(texts[:70]))
     assert answer[kind]["translations"] == [[line.decode() for line in row] for row in n_best["translations"].numpy()]
     np.testing.assert_allclose(answer[kind]["scores"], n_best["scores"], rtol=1e-4, atol=1e-5)
+    assert answer[kind]["lengths"] == n_best["lengths"].numpy().tolist()
 
 
 @pytest.mark.slow
