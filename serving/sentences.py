@@ -86,10 +86,17 @@ def join_sentences(translations: tf.Tensor, sentences: Sentences, count: tf.Tens
         count: How many texts there are.
 
     Returns:
-        `(count, n)` string. Where a text has no white space between two sentences, as in Chinese, and the translation
-        ends as in scripts that have it, a space stands between them.
+        `(count, n)` string.
+    """
+    return join_rows(surround(translations, sentences), sentences.texts, count)
+
+
+def surround(translations: tf.Tensor, sentences: Sentences) -> tf.Tensor:
+    """The translations with the white space around their sentences, `(sentences, n)` both.
+
+    Where a text has no white space between two sentences, as in Chinese, and the translation ends as in scripts that
+    have it, a space stands between them.
     """
     spaced = tf.strings.regex_replace(translations, NEEDS_SPACE, r"\1 ", replace_global=False)
     translations = tf.where(sentences.unspaced[:, None], spaced, translations)
-    parts = sentences.before[:, None] + translations + sentences.after[:, None]
-    return join_rows(parts, sentences.texts, count)
+    return sentences.before[:, None] + translations + sentences.after[:, None]

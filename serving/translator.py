@@ -10,16 +10,17 @@ import tensorflow as tf
 from models.config import DecodingConfig
 from models.ensemble import Ensemble, load_ensemble
 from models.run import SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, load_model, load_shortlist
-from models.search import search
+from models.search import length_limit, search
 from models.seq2seq import Seq2Seq
 from models.shortlist import Shortlist
 from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer
+from serving.aligner import Aligner, Alignments
 from serving.chunks import in_chunks
 from serving.scorer import Scorer
-from serving.segments import divide, join
+from serving.segments import Parts, divide, join
 from serving.sentence_ends import SPACE
-from serving.sentences import join_sentences, split_sentences, whole_texts
+from serving.sentences import Sentences, join_sentences, split_sentences, whole_texts
 
 
 def load_tokenizers(run: str | Path, config: RunConfig) -> tuple[Tokenizer, Tokenizer]:
@@ -56,6 +57,9 @@ class Translator(tf.Module):
         target: Its target subwords.
         decoding: How to search.
         shortlist: The tokens to choose among; by default all.
+
+    Attributes:
+        attends: Whether it is one model with attention, which `align` needs.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class Translator(tf.Module):
         self._search = lambda ids, n_best: search(model, ids, decoding, n_best, shortlist)
         members = model.members if isinstance(model, Ensemble) else (model,)
         self._scorer = Scorer(members, self.source, self.target, decoding)
+        self.attends = isinstance(model, Seq2Seq) and model.config.attention != "none"
+        self._aligner = Aligner(members[0], self.source, self.target)
         self._word_starts = tf.constant(source.word_starts().numpy())
 
     @classmethod
@@ -131,7 +137,36 @@ class Translator(tf.Module):
         """
         return self._scorer(text, target)
 
-    def _translate(self, texts: tf.Tensor, n_best: int) -> Translations:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
+    def align(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The best translation, and what its pieces attend to; only of one model, and with attention.
+
+        Args:
+            text: `(batch,)` string.
+
+        Returns:
+            `translation (batch,)`, and `alignment (batch,)`: of each a JSON list with an object for each part that was
+            translated by itself. Its `source` and `target` list pieces as `[piece, begin, end]`, END included, in
+            characters of the text, in NFC, and of the translation; `attention` has a row for each target piece and a
+            column for each source piece.
+        """
+        sentences, parts, count = self._divide(text)
+        limit = length_limit(self.decoding.max_source_length, self.decoding)
+        outputs = [tf.TensorSpec([], tf.string), tf.TensorSpec([limit], tf.int32), tf.TensorSpec([], tf.string)]
+        found = Alignments(*in_chunks(self._align_chunk, [parts.ids], outputs))
+        translations = join_sentences(join(found.texts[:, None], parts, tf.size(sentences.texts)), sentences, count)
+        return {"translation": translations[:, 0], "alignment": self._aligner.tell(sentences, parts, found, count)}
+
+    def _align_chunk(self, source_ids: tf.Tensor) -> Alignments:
+        ids = self._search(source_ids, 1).ids[:, 0]
+        longest = tf.reduce_max(tf.math.count_nonzero(ids, axis=1, dtype=tf.int32))
+        matrices = self._aligner.matrices(source_ids, ids[:, :longest])
+        limit = length_limit(self.decoding.max_source_length, self.decoding)
+        ids = tf.pad(ids, [[0, 0], [0, limit - tf.shape(ids)[1]]])
+        return Alignments(self.target.detokenize(tf.RaggedTensor.from_tensor(ids)), ids, matrices)
+
+    def _divide(self, texts: tf.Tensor) -> tuple[Sentences, Parts, tf.Tensor]:
+        """Divides `texts (batch,)` into sentences, and these into parts; tells how many texts there are."""
         # TF Serving does not hold a request to the signature's shape.
         texts = tf.ensure_shape(texts, [None])
         count = tf.size(texts)
@@ -142,7 +177,10 @@ class Translator(tf.Module):
         limit = self.decoding.max_text_pieces
         message = f"text: expected at most {limit} pieces, received more; divide the text"
         with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(pieces <= limit), [message])]):
-            parts = divide(ids, self._word_starts, self.decoding.max_source_length)
+            return sentences, divide(ids, self._word_starts, self.decoding.max_source_length), count
+
+    def _translate(self, texts: tf.Tensor, n_best: int) -> Translations:
+        sentences, parts, count = self._divide(texts)
         found = Translations(
             *in_chunks(
                 lambda ids: self._translate_chunk(ids, n_best),

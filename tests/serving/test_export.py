@@ -125,6 +125,7 @@ def test_signatures(export):
             {"text": ("string", [-1])},
             {"translations": ("string", [-1, 3]), "scores": ("float32", [-1, 3]), "lengths": ("int32", [-1, 3])},
         ],
+        "align": [{"text": ("string", [-1])}, {"translation": ("string", [-1]), "alignment": ("string", [-1])}],
         "score": [
             {"text": ("string", [-1]), "target": ("string", [-1])},
             {
@@ -255,6 +256,7 @@ def test_a_model_of_other_parts_exports(plain_export, plain_run):
     assert embedded_subwords(graph) == {(plain_run / f"{side}.spm").read_bytes() for side in ("source", "target")}
     assert len(embedded_subwords(graph)) == 2
     assert shape(graph.signature_def["nbest"].outputs["scores"]) == [-1, 1]
+    assert "align" not in graph.signature_def
 
 
 # In a process of its own, without a module of this project, as the server runs a model.
