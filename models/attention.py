@@ -131,10 +131,10 @@ class Attention(keras.layers.Layer):
         return Memory(self.keys(values), self.values(values), (), mask, self.fertility(values))
 
     def look(self, memory: Memory, state: Any, memo: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-        """Reads with a `state (batch, n, units)`: the context `(batch, n, encoder_units)`, and what is then noted."""
+        """Reads with a `state (batch, n, units)`: the weights `(batch, n, src_len)`, and what is then noted."""
         query = linear(state, self.query_kernel) if self.has_query_kernel else state
         weights = self.read(self.scoring_kernel(), memory, query, memo).weights
-        return ops.matmul(weights, memory.values), self.next_memo(memory, memo, weights)
+        return weights, self.next_memo(memory, memo, weights)
 
     def no_sums(self, score_kernel: Any, memory: Memory) -> tuple[Any, ...]:
         """Zeros, of the shapes of what `gradient` adds up over the steps."""

@@ -184,7 +184,12 @@ class DecodingConfig:
         seed: Decides what is drawn; a text gives the same translation each time.
         shortlist: Count of frequent target tokens to choose among, beside those that a source's own tokens bring; 0
             chooses among all. A training learns what a token brings if its recipe has a shortlist.
-        max_source_length: Longest source translated in one part, in pieces, END included; a longer text is divided.
+        split_sentences: Whether each sentence of a text is translated by itself. A service is sent paragraphs, of which
+            a model that has learned single sentences leaves out parts; to a line of one sentence it makes no
+            difference. So it does by default, in evaluation too: what is measured is what is served. For a corpus
+            whose lines hold several sentences, say no.
+        max_source_length: Longest source translated in one part, in pieces, END included; a longer sentence, or text
+            that is not split, is divided.
         max_length_factor: A translation has at most factor * source pieces + offset pieces, END included.
         max_length_offset: See `max_length_factor`.
         max_text_pieces: Longest text accepted, in pieces; a longer one is an error, never cut.
@@ -197,6 +202,7 @@ class DecodingConfig:
     top_k: int = 0
     seed: int = 1
     shortlist: int = 0
+    split_sentences: bool = True
     max_source_length: int = 100
     max_length_factor: float = 2.0
     max_length_offset: int = 10

@@ -167,34 +167,53 @@ class Decoder(Side):
                 embedded = ops.where(is_own, self.embedding(last), embedded)
             if masks:
                 embedded, masks = embedded * masks[0], masks[1:]
-            hidden, state = step(embedded, source, state, masks)
+            hidden, state, _ = step(embedded, source, state, masks)
             return (state, ops.argmax(logits_of(hidden), axis=-1) if logits_of else ()), hidden
 
         carry, hidden = scan(run, carry, (self.embedding(steps.ids), steps.own, steps.masks))
         return carry, stack(hidden)
 
-    def _step(self, training: bool = False) -> Callable[..., tuple[Any, DecoderState]]:
-        """Makes the step of all layers: embeddings, source, state and masks to what the output layer reads, and state.
+    def attend(self, decoder_input_ids: Any, source: Source, state: DecoderState) -> Any:
+        """What attention reads over a whole target; the arguments are those of `call`.
 
-        The masks are those of what enters each layer but the lowest, and of what the output layer reads; none drops
+        Returns:
+            The weights `(batch, tgt_len, src_len)`; an empty tuple without attention.
+        """
+        step = self._step()
+
+        def run(state: DecoderState, embedded: Any) -> tuple[DecoderState, Any]:
+            _, state, weights = step(embedded, source, state)
+            return state, weights
+
+        weights = stack(scan(run, state, self.embedding(ops.transpose(decoder_input_ids)[:, :, None]))[1])
+        return () if isinstance(weights, tuple) else ops.transpose(weights[:, :, 0], (1, 0, 2))
+
+    def _step(self, training: bool = False) -> Callable[..., tuple[Any, DecoderState, Any]]:
+        """Makes the step of all layers: from embeddings, source, state and masks.
+
+        It gives what the output layer reads, the state, and the weights of attention, an empty tuple without it. The
+        masks are those of what enters each layer but the lowest, and of what the output layer reads; none drops
         nothing.
         """
         steps = [recurrence.stepper(training) for recurrence in self.recurrences]
 
-        def run(embedded: Any, source: Source, state: DecoderState, masks: Any = ()) -> tuple[Any, DecoderState]:
+        def run(embedded: Any, source: Source, state: DecoderState, masks: Any = ()) -> tuple[Any, DecoderState, Any]:
             inputs, context, noted, layers = self._inputs(embedded, source, state.fed), (), (), []
+            weights: Any = ()
             for depth, (recurrence, step) in enumerate(zip(self.recurrences, steps, strict=True)):
                 below = inputs * masks[depth - 1] if depth and masks else inputs
                 below = self._with_context(below, context) if depth else below
                 after, attended = step(below, state.layers[depth], source.memory if recurrence.attention else ())
-                context = attended if recurrence.attention else context
+                if recurrence.attention:
+                    weights, context = attended, ops.matmul(attended, source.memory.values)
                 layers.append(after)
                 inputs = after[0] + inputs if self.config.residual and depth else after[0]
             if self.attention_above:
-                context, noted = self.attention_above.look(source.memory, inputs, state.noted)
+                weights, noted = self.attention_above.look(source.memory, inputs, state.noted)
+                context = ops.matmul(weights, source.memory.values)
             hidden = self._hidden(inputs, context, embedded, source)
             hidden = hidden * masks[-1] if masks else hidden
-            return hidden, DecoderState(tuple(layers), noted, hidden if self.config.input_feeding else ())
+            return hidden, DecoderState(tuple(layers), noted, hidden if self.config.input_feeding else ()), weights
 
         return run
 
@@ -211,7 +230,7 @@ class Decoder(Side):
         logits_of, step = self._logits(choices), self._step()
 
         def run(ids: Any, source: Source, state: DecoderState) -> tuple[Any, DecoderState]:
-            hidden, state = step(self.embedding(ids), source, state)
+            hidden, state, _ = step(self.embedding(ids), source, state)
             return logits_of(hidden), state
 
         return run

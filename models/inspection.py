@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from models.alignment import attention_weights
 from models.recurrence import Recurrence
 from models.seq2seq import Seq2Seq
-from pipeline.schema import DECODER_INPUT_IDS, PAD_ID, SOURCE_IDS, START_ID
+from pipeline.schema import PAD_ID
 
 
 class Trace(NamedTuple):
@@ -54,6 +55,7 @@ def observe(model: Seq2Seq, source_ids: np.ndarray, target_ids: np.ndarray) -> O
         steps = {
             layer.path: stack.enter_context(_noted(layer.cell, "step")) for layer in (*encoder_layers, *decoder_layers)
         }
+        stack.enter_context(_uncompiled())
         attention = attend(model, source_ids[None], target_ids[None])
     turned = model.config.source_order == "backwards"
     return Observation(
@@ -75,24 +77,13 @@ def attend(model: Seq2Seq, source_ids: np.ndarray, target_ids: np.ndarray) -> li
         Of each sentence the weights of each step, the mean of all heads, `(tgt_len, src_len)` without padding; None
         without attention.
     """
-    attention = model.decoder.attention_above or model.decoder.recurrences[0].attention
-    starts = np.full_like(target_ids[:, :1], START_ID)
-    decoder_input_ids = np.concatenate([starts, target_ids[:, :-1]], axis=1)
-    with contextlib.ExitStack() as stack:
-        readings = stack.enter_context(_noted(attention, "read")) if attention else []
-        stack.enter_context(_uncompiled())
-        model({SOURCE_IDS: source_ids, DECODER_INPUT_IDS: decoder_input_ids})
-    if not attention:
+    weights = attention_weights(model, source_ids, target_ids)
+    if isinstance(weights, tuple):
         return [None] * len(source_ids)
-    batch, length = source_ids.shape
-    weights = np.stack(
-        [np.asarray(each.weights, "float32").reshape(batch, -1, length).mean(axis=1) for each in readings], axis=1
-    )
     source_lengths, target_lengths = (np.count_nonzero(ids != PAD_ID, axis=1) for ids in (source_ids, target_ids))
-    order = -1 if model.config.source_order == "backwards" else 1
     return [
-        rows[:steps, :pieces][:, ::order]
-        for rows, steps, pieces in zip(weights, target_lengths, source_lengths, strict=True)
+        rows[:steps, :pieces]
+        for rows, steps, pieces in zip(np.asarray(weights, "float32"), target_lengths, source_lengths, strict=True)
     ]
 
 

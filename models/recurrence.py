@@ -137,13 +137,14 @@ class Recurrence(keras.layers.Layer):
 
         Returns:
             From inputs `(batch, n, inputs_units)`, n being the beam, the state, each part `(batch, n, units)`, and the
-            memory to the new state and the context `(batch, n, encoder_units)` (an empty tuple without attention).
+            memory to the new state and the weights of the reading `(batch, n, src_len)` (an empty tuple without
+            attention).
         """
         weights = self._weights(training)
 
         def run(inputs: Any, state: State, memory: Any = ()) -> tuple[State, Any]:
             state, reading, _ = step(self.cell, self.attention, weights, memory, self._project(inputs), state)
-            return state, ops.matmul(reading.weights, memory.values) if reading else ()
+            return state, reading.weights if reading else ()
 
         return run
 

@@ -48,8 +48,8 @@ def search(
     source, state = model.start(source_ids)
     lengths = ops.sum(ops.cast(ops.not_equal(source_ids, PAD_ID), "int32"), axis=1)
     # Nothing, END alone, has no translation but nothing.
-    limits = ops.where(lengths > 1, _limit(lengths, decoding), 1)
-    max_length = _limit(ops.shape(source_ids)[1], decoding)
+    limits = ops.where(lengths > 1, length_limit(lengths, decoding), 1)
+    max_length = length_limit(ops.shape(source_ids)[1], decoding)
     reach = source, state, limits, max_length
     if decoding.temperature:
         # The same numbers for each sentence: what is drawn of it does not depend on its company.
@@ -64,8 +64,8 @@ def search(
     return beam_search(stepper, *reach, *settings, choices=choices)
 
 
-def _limit(source_length: Any, decoding: DecodingConfig) -> Any:
-    """Longest translation, END included, of a source of so many pieces."""
+def length_limit(source_length: Any, decoding: DecodingConfig) -> Any:
+    """Longest translation, END included, of a source of so many pieces, a plain number or a tensor of them."""
     if isinstance(source_length, int):
         # A buffer's width must be a plain number; the arithmetic is the same.
         return int(np.float32(source_length) * np.float32(decoding.max_length_factor)) + decoding.max_length_offset

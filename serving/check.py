@@ -51,7 +51,7 @@ def check_export(version: Path, translator: Translator, texts: Sequence[str] = S
         except RuntimeError as error:
             broken = [f"the model loads and runs without this project: {error}"]
         else:
-            broken = [*broken_in_process(found, len(encoded)), *_differences(found, translator, encoded)]
+            broken = [*broken_in_process(found), *_differences(found, translator, encoded)]
     if broken:
         told = "; ".join(" ".join(rule.split()) for rule in broken)
         raise UserError(
@@ -143,16 +143,15 @@ def examine(version: Path, texts: Sequence[bytes]) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def broken_in_process(found: dict[str, Any], count: int) -> list[str]:
+def broken_in_process(found: dict[str, Any]) -> list[str]:
     """The rules that a model breaks as it runs, each in words.
 
     Args:
         found: What `examine` gave.
-        count: How many texts it was given.
     """
     broken = [f"the server has the operation {op}" for op in found["unregistered"]]
     for name, runs in found["signatures"].items():
-        for rows, outputs in ((count, runs["texts"]), (0, runs["none"])):
+        for rows, outputs in ((runs["count"], runs["texts"]), (0, runs["none"])):
             broken += [
                 f"signature {name}: output {alias} has as many rows as there are texts, {rows}, not {value['shape']}"
                 for alias, value in outputs.items()

@@ -54,7 +54,9 @@ def export(
         ],
         "versions": {name: importlib.metadata.version(name) for name in ("tensorflow", "tensorflow-text", "keras")},
     }
-    signatures = {"serving_default": translator.translate, "nbest": translator.nbest}
+    signatures = {"serving_default": translator.translate, "nbest": translator.nbest, "score": translator.score}
+    if translator.attends:
+        signatures["align"] = translator.align
     for signature in tqdm(signatures.values(), desc="trace", unit="signature", disable=None):
         signature.get_concrete_function()
     with write_beside(version) as folder:

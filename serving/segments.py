@@ -68,7 +68,20 @@ def join(translations: tf.Tensor, parts: Parts, count: tf.Tensor) -> tf.Tensor:
     Returns:
         `(count, n)` string; empty for a text without parts.
     """
-    n = translations.shape[1]
-    places = parts.texts[:, None] * n + tf.range(n)
-    pieces = parts.separators[:, None] + translations
-    return tf.reshape(tf.strings.unsorted_segment_join(pieces, places, count * n), [-1, n])
+    return join_rows(parts.separators[:, None] + translations, parts.texts, count)
+
+
+def join_rows(strings: tf.Tensor, rows: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Joins strings in order.
+
+    Args:
+        strings: `(strings, n)` string.
+        rows: Which row of the result each is a part of, `(strings,)` int32.
+        count: How many rows there are.
+
+    Returns:
+        `(count, n)` string.
+    """
+    n = strings.shape[1]
+    places = rows[:, None] * n + tf.range(n)
+    return tf.reshape(tf.strings.unsorted_segment_join(strings, places, count * n), [-1, n])

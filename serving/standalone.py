@@ -15,6 +15,8 @@ from typing import Any
 
 # The description of the objects, which lies among the variables.
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+# In bytes. A signature of two texts takes both whole, and a translation may not be much longer than its source.
+SHORT = 8
 OWN = ("nmt", "nmt_arguments", "pipeline", "models", "serving", "demo")
 
 
@@ -77,6 +79,12 @@ def run(session: Any, signature: Any, texts: list[bytes]) -> dict[str, Any]:
     }
 
 
+def _takes_one_text(signature: Any) -> bool:
+    import tensorflow as tf
+
+    return [info.dtype for info in signature.inputs.values()].count(tf.string.as_datatype_enum) == 1
+
+
 def examine(folder: str, texts: list[bytes]) -> dict[str, Any]:
     """Loads a SavedModel and runs its signatures, on the texts and on none.
 
@@ -85,8 +93,9 @@ def examine(folder: str, texts: list[bytes]) -> dict[str, Any]:
         texts: The texts.
 
     Returns:
-        `unregistered`: operations that are not there. `signatures`: for each its outputs on the texts and on none, see
-        `run`. `parameters`: bytes of all variables. `modules`: packages that were loaded.
+        `unregistered`: operations that are not there. `signatures`: for each the `count` of texts, of two the short
+        ones alone, and its outputs on these, `texts`, and on none, `none`; see `run`. `parameters`: bytes of all
+        variables. `modules`: packages that were loaded.
     """
     import tensorflow as tf
     import tensorflow_text  # noqa: F401 - registers the operations of the tokenizer
@@ -95,10 +104,11 @@ def examine(folder: str, texts: list[bytes]) -> dict[str, Any]:
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], folder)
         signatures = {name: signature for name, signature in meta_graph.signature_def.items() if signature.inputs}
-        found = {
-            name: {"texts": run(session, signature, texts), "none": run(session, signature, [])}
-            for name, signature in signatures.items()
-        }
+        found = {}
+        for name, signature in signatures.items():
+            taken = texts if _takes_one_text(signature) else [text for text in texts if len(text) <= SHORT]
+            runs = {"texts": run(session, signature, taken), "none": run(session, signature, [])}
+            found[name] = runs | {"count": len(taken)}
     reader = tf.train.load_checkpoint(str(pathlib.Path(folder) / "variables" / "variables"))
     dtypes = reader.get_variable_to_dtype_map()
     shapes = {name: shape for name, shape in reader.get_variable_to_shape_map().items() if name != OBJECT_GRAPH}

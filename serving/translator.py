@@ -3,22 +3,24 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from models.config import DecodingConfig
 from models.ensemble import Ensemble, load_ensemble
 from models.run import SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, load_model, load_shortlist
-from models.search import search
+from models.search import length_limit, search
 from models.seq2seq import Seq2Seq
 from models.shortlist import Shortlist
 from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer
-from serving.segments import divide, join
-
-# The steps of one search are too small to keep two cores busy.
-ROWS_AT_ONCE, CHUNKS_AT_ONCE = 64, 2
+from serving.aligner import Aligner, Alignments
+from serving.chunks import in_chunks
+from serving.scorer import Scorer
+from serving.segments import Parts, divide, join
+from serving.sentence_ends import SPACE
+from serving.sentences import Sentences, join_sentences, split_sentences, whole_texts
 
 
 def load_tokenizers(run: str | Path, config: RunConfig) -> tuple[Tokenizer, Tokenizer]:
@@ -29,11 +31,25 @@ def load_tokenizers(run: str | Path, config: RunConfig) -> tuple[Tokenizer, Toke
     )
 
 
+class Translations(NamedTuple):
+    """The best translations of texts, best first.
+
+    Attributes:
+        texts: `(batch, n)` string.
+        scores: Log-probabilities over their length penalties, `(batch, n)` float32.
+        lengths: Their pieces, END not counted, `(batch, n)` int32.
+    """
+
+    texts: tf.Tensor
+    scores: tf.Tensor
+    lengths: tf.Tensor
+
+
 class Translator(tf.Module):
     """Translates texts of any length.
 
-    A text that is longer than the model takes is translated in parts. Parts run in chunks of like length, a few at a
-    time, so that memory has a bound, and never alone, because a product of a single row rounds differently.
+    A text of several sentences is translated sentence by sentence, unless the settings say otherwise, and what is
+    longer than the model takes in parts. The white space around and between sentences is kept, line breaks included.
 
     Args:
         model: The model, or several that search as one.
@@ -41,6 +57,9 @@ class Translator(tf.Module):
         target: Its target subwords.
         decoding: How to search.
         shortlist: The tokens to choose among; by default all.
+
+    Attributes:
+        attends: Whether it is one model with attention, which `align` needs.
     """
 
     def __init__(
@@ -58,6 +77,10 @@ class Translator(tf.Module):
         self._weights = [weight.value for weight in model.weights]
         shortlist = Shortlist(*map(tf.constant, shortlist)) if shortlist else None
         self._search = lambda ids, n_best: search(model, ids, decoding, n_best, shortlist)
+        members = model.members if isinstance(model, Ensemble) else (model,)
+        self._scorer = Scorer(members, self.source, self.target, decoding)
+        self.attends = isinstance(model, Seq2Seq) and model.config.attention != "none"
+        self._aligner = Aligner(members[0], self.source, self.target)
         self._word_starts = tf.constant(source.word_starts().numpy())
 
     @classmethod
@@ -82,60 +105,100 @@ class Translator(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
     def translate(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """The best translation: `text (batch,)` to `translation (batch,)`; of a text without words, an empty one."""
-        translations, _ = self._translate(text, 1)
-        return {"translation": translations[:, 0]}
+        return {"translation": self._translate(text, 1).texts[:, 0]}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
     def nbest(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The best translations: `text (batch,)` to `translations` and `scores`, `(batch, beam)`.
+        """The best translations: `text (batch,)` to `translations`, `scores` and `lengths`, `(batch, beam)`.
 
-        A score is a log-probability over its length penalty; of a text in parts, the sum of the parts' scores.
+        A score is a log-probability over its length penalty, and a length counts pieces, END apart; of a text in parts,
+        the sum of the parts'.
         """
-        translations, scores = self._translate(text, self.decoding.beam_size)
-        return {"translations": translations, "scores": scores}
+        found = self._translate(text, self.decoding.beam_size)
+        return {"translations": found.texts, "scores": found.scores, "lengths": found.lengths}
 
-    def _translate(self, texts: tf.Tensor, n_best: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """The best `n_best` translations and their scores, `(batch, n_best)`."""
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, "text"), tf.TensorSpec([None], tf.string, "target")],
+        autograph=False,
+    )
+    def score(self, text: tf.Tensor, target: tf.Tensor) -> dict[str, tf.Tensor]:
+        """How likely the model finds a given translation, among all tokens: no shortlist, no length penalty.
+
+        Each text is taken as it stands, in one part; one that is longer than the model takes is an error.
+
+        Args:
+            text: `(batch,)` string.
+            target: Its translation, `(batch,)` string.
+
+        Returns:
+            `log_probability (batch,)` float32, the sum of the natural logarithms of the probabilities of the target's
+            pieces and of its end; `pieces (batch,)` int32, their count without the end; and `piece_log_probabilities
+            (batch,)`, each a JSON list of pairs of a piece, the end as `</s>`, and its part of the sum.
+        """
+        return self._scorer(text, target)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
+    def align(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The best translation, and what its pieces attend to; only of one model, and with attention.
+
+        Args:
+            text: `(batch,)` string.
+
+        Returns:
+            `translation (batch,)`, and `alignment (batch,)`: of each a JSON list with an object for each part that was
+            translated by itself. Its `source` and `target` list pieces as `[piece, begin, end]`, END included, in
+            characters of the text, in NFC, and of the translation; `attention` has a row for each target piece and a
+            column for each source piece.
+        """
+        sentences, parts, count = self._divide(text)
+        limit = length_limit(self.decoding.max_source_length, self.decoding)
+        outputs = [tf.TensorSpec([], tf.string), tf.TensorSpec([limit], tf.int32), tf.TensorSpec([], tf.string)]
+        found = Alignments(*in_chunks(self._align_chunk, [parts.ids], outputs))
+        translations = join_sentences(join(found.texts[:, None], parts, tf.size(sentences.texts)), sentences, count)
+        return {"translation": translations[:, 0], "alignment": self._aligner.tell(sentences, parts, found, count)}
+
+    def _align_chunk(self, source_ids: tf.Tensor) -> Alignments:
+        ids = self._search(source_ids, 1).ids[:, 0]
+        longest = tf.reduce_max(tf.math.count_nonzero(ids, axis=1, dtype=tf.int32))
+        matrices = self._aligner.matrices(source_ids, ids[:, :longest])
+        limit = length_limit(self.decoding.max_source_length, self.decoding)
+        ids = tf.pad(ids, [[0, 0], [0, limit - tf.shape(ids)[1]]])
+        return Alignments(self.target.detokenize(tf.RaggedTensor.from_tensor(ids)), ids, matrices)
+
+    def _divide(self, texts: tf.Tensor) -> tuple[Sentences, Parts, tf.Tensor]:
+        """Divides `texts (batch,)` into sentences, and these into parts; tells how many texts there are."""
         # TF Serving does not hold a request to the signature's shape.
         texts = tf.ensure_shape(texts, [None])
-        blank = tf.strings.regex_full_match(texts, r"\s*")
-        ids = self.source.tokenize(tf.where(blank, "", texts))
-        limit = self.decoding.max_text_pieces
-        within = tf.reduce_all(ids.row_lengths() <= limit)
-        message = f"text: expected at most {limit} pieces, received more; divide the text"
-        with tf.control_dependencies([tf.debugging.Assert(within, [message])]):
-            parts = divide(ids, self._word_starts, self.decoding.max_source_length)
-        translations, scores = self._in_chunks(parts.ids, n_best)
         count = tf.size(texts)
-        return join(translations, parts, count), tf.math.unsorted_segment_sum(scores, parts.texts, count)
+        texts = tf.where(tf.strings.regex_full_match(texts, f"{SPACE}*"), "", texts)
+        sentences = split_sentences(texts) if self.decoding.split_sentences else whole_texts(texts)
+        ids = self.source.tokenize(sentences.sentences)
+        pieces = tf.math.unsorted_segment_sum(ids.row_lengths() - 1, sentences.texts, count) + 1
+        limit = self.decoding.max_text_pieces
+        message = f"text: expected at most {limit} pieces, received more; divide the text"
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(pieces <= limit), [message])]):
+            return sentences, divide(ids, self._word_starts, self.decoding.max_source_length), count
 
-    def _in_chunks(self, ids: tf.RaggedTensor, n_best: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """Translates `ids (parts, None)`, the longest first, in chunks of at most `ROWS_AT_ONCE` parts."""
-        count = tf.cast(ids.nrows(), tf.int32)
-        order = tf.argsort(ids.row_lengths(), direction="DESCENDING", stable=True)
-        # A part in company of nobody, and nothing at all, get an empty sentence for company.
-        lonely = tf.cast((count == 0) | (count % ROWS_AT_ONCE == 1), tf.int32)
-        company = tf.RaggedTensor.from_row_lengths(
-            tf.fill([lonely], END_ID), tf.fill([lonely], tf.constant(1, tf.int64))
+    def _translate(self, texts: tf.Tensor, n_best: int) -> Translations:
+        sentences, parts, count = self._divide(texts)
+        found = Translations(
+            *in_chunks(
+                lambda ids: self._translate_chunk(ids, n_best),
+                [parts.ids],
+                [tf.TensorSpec([n_best], dtype) for dtype in (tf.string, tf.float32, tf.int32)],
+            )
         )
-        rows = tf.concat([tf.gather(ids, order), company], axis=0)
-        total = count + lonely
-        chunks = -(-total // ROWS_AT_ONCE)
-
-        def run(i: tf.Tensor, translations: tf.TensorArray, scores: tf.TensorArray) -> tuple:
-            chunk = rows[i * ROWS_AT_ONCE : tf.minimum((i + 1) * ROWS_AT_ONCE, total)]
-            hypotheses = self._search(chunk.to_tensor(PAD_ID), n_best)
-            flat = tf.reshape(hypotheses.ids, [-1, tf.shape(hypotheses.ids)[2]])
-            texts = tf.reshape(self.target.detokenize(tf.RaggedTensor.from_tensor(flat)), [-1, n_best])
-            return i + 1, translations.write(i, texts), scores.write(i, hypotheses.scores)
-
-        translations = tf.TensorArray(tf.string, chunks, element_shape=[None, n_best], infer_shape=False)
-        scores = tf.TensorArray(tf.float32, chunks, element_shape=[None, n_best], infer_shape=False)
-        _, translations, scores = tf.while_loop(
-            lambda i, *_: i < chunks,
-            run,
-            (tf.constant(0), translations, scores),
-            parallel_iterations=CHUNKS_AT_ONCE,
+        rows = tf.gather(sentences.texts, parts.texts)
+        return Translations(
+            join_sentences(join(found.texts, parts, tf.size(sentences.texts)), sentences, count),
+            tf.math.unsorted_segment_sum(found.scores, rows, count),
+            tf.math.unsorted_segment_sum(found.lengths, rows, count),
         )
-        back = tf.math.invert_permutation(order)
-        return tf.gather(translations.concat(), back), tf.gather(scores.concat(), back)
+
+    def _translate_chunk(self, source_ids: tf.Tensor, n_best: int) -> Translations:
+        """The best translations of `source_ids (batch, src_len)`."""
+        ids, scores = self._search(source_ids, n_best)
+        flat = tf.RaggedTensor.from_tensor(tf.reshape(ids, [-1, tf.shape(ids)[2]]))
+        texts = tf.reshape(self.target.detokenize(flat), [-1, n_best])
+        lengths = tf.math.count_nonzero((ids != PAD_ID) & (ids != END_ID), axis=2, dtype=tf.int32)
+        return Translations(texts, scores, lengths)

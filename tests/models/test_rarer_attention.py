@@ -43,8 +43,8 @@ def built():
 
 
 def look(attention, memory, state, memo):
-    context, memo = attention.look(memory, tf.constant(state, tf.float32), memo)
-    return context.numpy(), memo
+    weights, memo = attention.look(memory, tf.constant(state, tf.float32), memo)
+    return (weights @ memory.values).numpy(), memo
 
 
 def additive_hidden(attention, value, state):

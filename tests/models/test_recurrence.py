@@ -185,8 +185,8 @@ def test_the_layer_runs_its_step(name, kind, asked):
     states, contexts = recurrence(inputs, state, memory)
     run = recurrence.stepper()
     for t in range(STEPS):
-        state, context = run(inputs[t], state, memory)
-        np.testing.assert_allclose(contexts[t], context, atol=1e-5)
+        state, weights = run(inputs[t], state, memory)
+        np.testing.assert_allclose(contexts[t], weights @ memory.values, atol=1e-5)
         for part, wanted in zip(states, state[: CELLS[name].state_parts], strict=True):
             np.testing.assert_allclose(part[t], wanted, atol=1e-5)
 

@@ -116,9 +116,18 @@ def test_a_fresh_process_runs_it(tmp_path):
     }
     assert (found["unregistered"], found["parameters"]) == ([], 0)
     assert not {"pipeline", "models", "serving"} & set(found["modules"])
-    assert broken_in_process(found, 2) == [
-        "signature serving_default: output pairs is UTF-8, or its name ends in _bytes"
-    ]
+    assert broken_in_process(found) == ["signature serving_default: output pairs is UTF-8, or its name ends in _bytes"]
+
+
+@pytest.mark.slow
+def test_two_texts_are_short_ones(tmp_path):
+    target = tf.TensorSpec([None], tf.string, "target")
+    found = examine(
+        save(tmp_path, lambda text, target: {"y": text + target}, STRINGS, target), [b"a", b"longer than most"]
+    )
+    runs = found["signatures"]["serving_default"]
+    assert (runs["count"], runs["texts"]["y"]["values"]) == (1, ["aa"])
+    assert broken_in_process(found) == []
 
 
 @pytest.mark.slow
@@ -140,13 +149,13 @@ def test_rules_broken_in_the_process():
     """What `examine` would tell of a server without an operation, and of outputs that lose or invent rows."""
     good = {"y": {"shape": [0, 3], "values": []}}
     bad = {"y": {"shape": [3], "values": [["a"]]}, "z": {"shape": [], "values": 1}}
-    found = {"unregistered": ["Own>Op"], "signatures": {"s": {"texts": bad, "none": good}}}
-    assert broken_in_process(found, 3) == [
+    found = {"unregistered": ["Own>Op"], "signatures": {"s": {"count": 3, "texts": bad, "none": good}}}
+    assert broken_in_process(found) == [
         "the server has the operation Own>Op",
         "signature s: output z has as many rows as there are texts, 3, not []",
     ]
-    found = {"unregistered": [], "signatures": {"s": {"texts": bad, "none": bad}}}
-    assert len(broken_in_process(found, 2)) == 4
+    found = {"unregistered": [], "signatures": {"s": {"count": 2, "texts": bad, "none": bad}}}
+    assert len(broken_in_process(found)) == 4
 
 
 def test_a_good_export_passes(export, run):

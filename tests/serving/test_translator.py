@@ -9,7 +9,9 @@ from models.ensemble import Ensemble
 from models.run import load_model, load_shortlist
 from models.search import search
 from pipeline.errors import UserError
-from serving.translator import ROWS_AT_ONCE, Translator
+from pipeline.schema import END_ID
+from serving.chunks import ROWS_AT_ONCE
+from serving.translator import Translator
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,7 @@ def test_invalid_utf8_is_read_as_the_replacement_character(translator):
 
 def test_n_best(translator, sentences, alone):
     found = translator.nbest(tf.constant(sentences[:70]))
-    assert found["translations"].shape == found["scores"].shape == (70, 3)
+    assert found["translations"].shape == found["scores"].shape == found["lengths"].shape == (70, 3)
     assert [line.decode() for line in found["translations"][:, 0].numpy()] == alone[:70]
     scores = found["scores"].numpy()
     assert (np.diff(scores, axis=1) <= 0).all() and (scores <= 0).all()
@@ -131,18 +133,80 @@ def test_a_score_is_that_of_the_search(translator, model, run, sentences):
     expected = search(model, ids, translator.decoding, 3, load_shortlist(run, translator.decoding))
     found = translator.nbest(tf.constant([short]))
     np.testing.assert_allclose(found["scores"], expected.scores[:1], rtol=1e-4, atol=1e-5)
+    # Each row ends with END, and PAD fills it up.
+    ends = [row.tolist().index(END_ID) for row in expected.ids[0].numpy()]
+    assert found["lengths"].numpy().tolist() == [ends]
     texts = translator.target.detokenize(tf.RaggedTensor.from_tensor(expected.ids[0]))
     assert found["translations"].numpy()[0].tolist() == texts.numpy().tolist()
 
 
-def test_scores_of_parts_are_summed(translator):
+def test_scores_and_lengths_of_parts_are_summed(translator):
     words = ["one", "two", "three", "red", "and", "blue"] * 10
     parts = parts_of(translator, words)
     assert len(parts) == 2
     whole, single = translator.nbest(tf.constant([" ".join(words)])), translator.nbest(tf.constant(parts))
     np.testing.assert_allclose(whole["scores"], [np.sum(single["scores"], axis=0)], rtol=1e-4, atol=1e-5)
+    assert whole["lengths"].numpy().tolist() == [np.sum(single["lengths"], axis=0).tolist()]
     joined = [b" ".join(translations) for translations in single["translations"].numpy().T.tolist()]
     assert whole["translations"].numpy()[0].tolist() == joined
+
+
+PARAGRAPHS = [
+    " one red cats.  two blue dogs! Three birds?\r\n\r\n\tfour here \n",
+    "one",
+    "\n",
+    "two. " * 70,
+    "six.\none\r\nMr. five. seven",
+]
+
+
+def test_a_text_of_several_sentences_is_translated_sentence_by_sentence(translator):
+    assert translator.decoding.split_sentences
+    long = " ".join(["one", "two", "three", "red", "and", "blue"] * 16)
+    sentences = ["one red cats.", "two blue dogs!", "Three birds?", "four here", "two.", "six.", "one", "Mr. five."]
+    alone = dict(zip(sentences, translate(translator, sentences), strict=True))
+    one, two, three, four, twice, six, first, fifth = alone.values()
+    last, whole = translate(translator, ["seven", f"{long}."])
+    assert translate(translator, [*PARAGRAPHS, f"two. {long}.\tone"]) == [
+        f" {one}  {two} {three}\r\n\r\n\t{four} \n",
+        first,
+        "",
+        f"{twice} " * 70,
+        f"{six}\n{first}\r\n{fifth} {last}",
+        f"{twice} {whole}\t{first}",
+    ]
+
+
+def test_scores_and_lengths_of_sentences_are_summed(translator):
+    sentences = ["one red cats.", "two blue dogs!", "four here"]
+    whole, single = translator.nbest(tf.constant([" \n ".join(sentences)])), translator.nbest(tf.constant(sentences))
+    np.testing.assert_allclose(whole["scores"], [np.sum(single["scores"], axis=0)], rtol=1e-4, atol=1e-5)
+    assert whole["lengths"].numpy().tolist() == [np.sum(single["lengths"], axis=0).tolist()]
+    joined = [b" \n ".join(translations) for translations in single["translations"].numpy().T.tolist()]
+    assert whole["translations"].numpy()[0].tolist() == joined
+
+
+def test_a_text_that_is_not_split_is_one_sentence(run, model, translator):
+    whole = Translator.from_run(run, split_sentences=False)
+    texts = [text for text in PARAGRAPHS if len(text) < 100]
+    ids = whole.source.tokenize(tf.constant(texts)).to_tensor()
+    assert ids.shape[1] <= whole.decoding.max_source_length
+    found = search(model, ids, whole.decoding, shortlist=load_shortlist(run, whole.decoding)).ids[:, 0]
+    expected = whole.target.detokenize(tf.RaggedTensor.from_tensor(found)).numpy()
+    assert translate(whole, texts) == [
+        line.decode() if text.strip() else "" for text, line in zip(texts, expected, strict=True)
+    ]
+    assert translate(whole, texts) != translate(translator, texts)
+
+
+def test_the_limit_is_of_all_sentences_of_a_text(run, model, translator):
+    decoding = dataclasses.replace(translator.decoding, max_text_pieces=50)
+    limited = Translator(model, translator.source, translator.target, decoding, load_shortlist(run, decoding))
+    each = len(translator.source.tokenize(["one.\n"]).to_list()[0]) - 2
+    longest = "one.\n" * (49 // each)
+    assert translate(limited, [longest, "two", longest])[0] == translate(translator, [longest])[0]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="text: expected at most 50 pieces, received more; divide"):
+        translate(limited, ["two", longest + "one " * (50 - 49 // each * each)])
 
 
 def test_another_beam_size(run, translator, model, sentences):
