@@ -179,7 +179,7 @@ def test_a_signal_ends_the_process_once_requests_are_answered(small_export, tmp_
         url = re.fullmatch(r"Serving (http://127\.0\.0\.1:\d+/v1/models/toy)\n", line)[1]
         with concurrent.futures.ThreadPoolExecutor(2) as pool, httpx.Client() as waiting:
             waiting.get(url)
-            asked = pool.submit(httpx.post, f"{url}:predict", json=_slow(500_000), timeout=60)
+            asked = pool.submit(httpx.post, f"{url}:predict", json=_slow(2_000_000), timeout=60)
             time.sleep(0.5)
             behind = pool.submit(httpx.post, f"{url}:predict", json={"inputs": ["a"]}, timeout=60)
             time.sleep(0.2)
@@ -189,7 +189,7 @@ def test_a_signal_ends_the_process_once_requests_are_answered(small_export, tmp_
                 with pytest.raises(httpx.TransportError):
                     client.get(url)
             assert not asked.done()
-            assert asked.result().json() == {"outputs": [500_000]}
+            assert asked.result().json() == {"outputs": [2_000_000]}
             assert behind.result().json() == {"outputs": ["A"]}
         out, err = process.communicate(timeout=30)
     finally:
