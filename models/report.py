@@ -2,14 +2,13 @@
 
 import dataclasses
 import datetime
-import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 
-from models.callbacks import METRICS_FILE
+from models.callbacks import read_metrics
 from models.config import Recipe
 from models.plots import plot_attention, plot_epochs, to_svg
 from models.run import RunConfig
@@ -43,7 +42,7 @@ def write_report(run: Path, manifest: Manifest, best_epoch: int, samples: Sequen
         UserError: The folder is no run.
     """
     config = RunConfig.read_from(run)
-    rows = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
+    rows = read_metrics(run)
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     with write_beside(run / REPORT_FILE) as path:
         text = page.from_string(_PAGE.read_text("utf-8")).render(

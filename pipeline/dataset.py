@@ -3,7 +3,7 @@
 import functools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline import records
-from pipeline.batching import Unit, divide
+from pipeline.batching import Batch, Unit, divide
 from pipeline.errors import UserError
 from pipeline.schema import DECODER_INPUT_IDS, MANIFEST_FILE, SOURCE_IDS, START_ID, Manifest
 
@@ -59,14 +59,7 @@ def batches(
         UserError: The data set lacks its manifest, the split or a shard, or a shard is not what the manifest says.
     """
     files = tf.constant(_checked_shards(data, split))
-    division = functools.partial(
-        divide,
-        unit=unit,
-        size=size,
-        max_source_length=max_source_length,
-        max_target_length=max_target_length,
-        bucket_width=bucket_width,
-    )
+    division = _division(unit, size, max_source_length, max_target_length, bucket_width)
 
     def divide_pool(lengths: np.ndarray, number: np.ndarray, epoch: np.ndarray) -> tuple[np.ndarray, ...]:
         random = None if seed is None else np.random.default_rng([seed, int(epoch), int(number)])
@@ -113,6 +106,20 @@ def pairs(data: str | Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray
         yield from zip(source, target, strict=True)
 
 
+def _division(
+    unit: Unit, size: int, max_source_length: int, max_target_length: int, bucket_width: int
+) -> Callable[..., list[Batch]]:
+    """`divide` by the settings, which wants lengths alone."""
+    return functools.partial(
+        divide,
+        unit=unit,
+        size=size,
+        max_source_length=max_source_length,
+        max_target_length=max_target_length,
+        bucket_width=bucket_width,
+    )
+
+
 def _lengths(pool: tf.Tensor) -> tf.Tensor:
     """Source and target lengths of records, `(2, records)`."""
     return tf.stack([ids.row_lengths() for ids in records.parse(pool)])
@@ -152,20 +159,14 @@ def survey(
     Raises:
         UserError: As `batches`; and there is no pair, or none is short enough.
     """
-    pools = tf.data.TFRecordDataset(_checked_shards(data, split)).batch(shuffle_buffer).map(_lengths)
-    division = functools.partial(
-        divide,
-        unit=unit,
-        size=size,
-        max_source_length=max_source_length,
-        max_target_length=max_target_length,
-        bucket_width=bucket_width,
-    )
-    shapes = [batch.shape for lengths in pools.as_numpy_iterator() for batch in division(*lengths)]
+    files = _checked_shards(data, split)
     if not Manifest.read_from(data).splits[split].records:
         raise UserError(
             f"--data: expected pairs for {split}, received none in {str(data)!r}; make the data set anew with more"
         )
+    pools = tf.data.TFRecordDataset(files).batch(shuffle_buffer).map(_lengths)
+    division = _division(unit, size, max_source_length, max_target_length, bucket_width)
+    shapes = [batch.shape for lengths in pools.as_numpy_iterator() for batch in division(*lengths)]
     if not shapes:
         raise UserError(
             f"batching.max_source_length, batching.max_target_length: expected lengths that some pairs of {split} have,"
