@@ -54,6 +54,8 @@ setup(
             "hypothesis>=6.100,<7",
             "check-jsonschema>=0.39,<1",
             "kubernetes-validate>=1.31,<2",
+            "schemathesis>=4,<5",
+            "selenium>=4.20,<5",
             "ruff>=0.12,<1",
             "mypy>=1.15,<3",
             "types-PyYAML",
