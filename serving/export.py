@@ -54,7 +54,8 @@ def export(
         ],
         "versions": {name: importlib.metadata.version(name) for name in ("tensorflow", "tensorflow-text", "keras")},
     }
-    signatures = {"serving_default": translator.translate, "nbest": translator.nbest, "score": translator.score}
+    signatures = {"serving_default": translator.translate}
+    signatures |= {name: getattr(translator, name) for name in ("nbest", "score", "prefix", "decode")}
     if translator.attends:
         signatures["align"] = translator.align
     for signature in tqdm(signatures.values(), desc="trace", unit="signature", disable=None):
