@@ -103,7 +103,7 @@ def test_a_pod_ends_when_its_requests_are_answered(objects):
     (program, pause), timeout = container_of(objects)["lifecycle"]["preStop"]["exec"]["command"], 30
     assert program == "sleep" and timeout == ServerConfig().request_timeout
     if container_of(objects)["image"].startswith("tensorflow"):
-        # It drops what is under way, so that has to be over.
+        # It does not wait for what is under way, so that has to be over.
         assert timeout < int(pause) < pod["terminationGracePeriodSeconds"]
     else:
         assert int(pause) + timeout < pod["terminationGracePeriodSeconds"]
