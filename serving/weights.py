@@ -1,7 +1,6 @@
 """The weights of an export: its large matrices in fewer bytes, which whoever loads it makes float32 again."""
 
 import functools
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,21 +23,19 @@ class Restored(tf.saved_model.experimental.TrackableResource):
     Args:
         variable: The variable, float32, which takes the value of what is stored.
         stored: Variables whose product is that value.
+        name: Its name, of which an export must have no other.
     """
 
-    def __init__(self, variable: tf.Variable, stored: Sequence[tf.Variable]):
+    def __init__(self, variable: tf.Variable, stored: Sequence[tf.Variable], name: str):
         super().__init__()
-        self._variable, self._stored = variable, stored
-        # Where one process loads several versions, those of one name are one variable.
-        digest = hashlib.sha256(b"".join(part.numpy().tobytes() for part in stored))
-        self._shared_name = f"restored_{digest.hexdigest()}"
+        self._variable, self._stored, self._name = variable, stored, name
         self._initialize()
 
     def _create_resource(self) -> tf.Tensor:
         if tf.executing_eagerly():
             return self._variable.handle
         variable = self._variable
-        return tf.raw_ops.VarHandleOp(dtype=variable.dtype, shape=variable.shape, shared_name=self._shared_name)
+        return tf.raw_ops.VarHandleOp(dtype=variable.dtype, shape=variable.shape, shared_name=self._name)
 
     def _initialize(self) -> None:
         value = functools.reduce(tf.multiply, [tf.cast(part, self._variable.dtype) for part in self._stored])
@@ -62,7 +59,7 @@ def store(weights: Sequence[keras.Variable], kind: WeightKind) -> tuple[list[tf.
             continue
         stored = [tf.Variable(part, trainable=False) for part in _parts(weight, kind)]
         variables += stored
-        restored.append(Restored(weight.value, stored))
+        restored.append(Restored(weight.value, stored, f"restored_{len(restored)}"))
     return variables, restored
 
 

@@ -86,26 +86,29 @@ def test_bfloat16_keeps_eight_bits():
     assert weight.numpy()[0, :5].tolist() == [1 + 2**-7, 1.0, 1 + 2**-6, -3.140625, 1.0]
 
 
-class Powers(tf.Module):
-    """Multiplies with a matrix three times, in a loop."""
+class Turns(tf.Module):
+    """Multiplies with two matrices, three times in a loop."""
 
     def __init__(self, seed, kind):
         super().__init__()
-        values = np.random.default_rng(seed).standard_normal((32, 32)).astype("float32") / 5
-        weight = keras.Variable(values, name="kernel")
-        self.weights, self.restored = store([weight], kind)
+        values = np.random.default_rng(seed).standard_normal((2, 32, 32)).astype("float32") / 5
+        kernels = [keras.Variable(value, name="kernel") for value in values]
+        self.weights, self.restored = store(kernels, kind)
         self.run = tf.function(
-            lambda x: {"y": self.third_power(x, weight)}, input_signature=[tf.TensorSpec([None, 32], name="x")]
+            lambda x: {"y": self.turn(x, kernels)}, input_signature=[tf.TensorSpec([None, 32], name="x")]
         )
 
-    def third_power(self, x, weight):
-        return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.matmul(y, weight)), (0, x))[1]
+    def turn(self, x, kernels):
+        first, second = kernels
+        return tf.while_loop(
+            lambda i, _: i < 3, lambda i, y: (i + 1, tf.matmul(tf.matmul(y, first), second, transpose_b=True)), (0, x)
+        )[1]
 
 
 @pytest.mark.parametrize("kind", ["bfloat16", "int8"])
 def test_versions_that_one_process_loads_keep_their_own_weights(kind, tmp_path):
     x = np.random.default_rng(3).standard_normal((4, 32)).astype("float32")
-    modules = [Powers(seed, kind) for seed in (1, 2)]
+    modules = [Turns(seed, kind) for seed in (1, 2)]
     expected = [module.run(x)["y"].numpy() for module in modules]
     assert np.abs(expected[0] - expected[1]).max() > 0.1
     for number, module in enumerate(modules):
@@ -170,7 +173,7 @@ def test_no_call_makes_float32_of_weights(exports):
 
 
 def test_translations_are_mostly_those_of_float32(exports, export, sentences):
-    rows = np.array([text.encode() for text in sentences], object)
+    rows = np.array([text.encode() for text in sentences[:60]], object)
 
     def answer(version):
         servable = Servable(version)
