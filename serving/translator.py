@@ -17,10 +17,12 @@ from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer
 from serving.aligner import Aligner, Alignments
 from serving.chunks import in_chunks
+from serving.release_config import WeightKind
 from serving.scorer import Scorer
 from serving.segments import Parts, divide, join
 from serving.sentence_ends import SPACE
 from serving.sentences import Sentences, join_sentences, split_sentences, whole_texts
+from serving.weights import store
 
 
 def load_tokenizers(run: str | Path, config: RunConfig) -> tuple[Tokenizer, Tokenizer]:
@@ -57,6 +59,7 @@ class Translator(tf.Module):
         target: Its target subwords.
         decoding: How to search.
         shortlist: The tokens to choose among; by default all.
+        weights: How an export of it stores large matrices, to which those of the model are rounded; see `store`.
 
     Attributes:
         attends: Whether it is one model with attention, which `align` needs.
@@ -69,12 +72,13 @@ class Translator(tf.Module):
         target: Tokenizer,
         decoding: DecodingConfig,
         shortlist: Shortlist | None = None,
+        weights: WeightKind = "float32",
     ):
         super().__init__(name="translator")
         self.source, self.decoding = source, decoding
         self.target = source if target.fingerprint == source.fingerprint else target
         # The Keras model itself must not be tracked: TF Serving's session would not find its variables.
-        self._weights = [weight.value for weight in model.weights]
+        self._weights, self._restored = store(model.weights, weights)
         shortlist = Shortlist(*map(tf.constant, shortlist)) if shortlist else None
         self._search = lambda ids, n_best: search(model, ids, decoding, n_best, shortlist)
         members = model.members if isinstance(model, Ensemble) else (model,)
@@ -84,12 +88,19 @@ class Translator(tf.Module):
         self._word_starts = tf.constant(source.word_starts().numpy())
 
     @classmethod
-    def from_run(cls, run: str | Path, ensemble: Sequence[str | Path] = (), **settings: Any) -> "Translator":
+    def from_run(
+        cls,
+        run: str | Path,
+        ensemble: Sequence[str | Path] = (),
+        weights: WeightKind = "float32",
+        **settings: Any,
+    ) -> "Translator":
         """Loads the best model of a run.
 
         Args:
             run: The run's folder.
             ensemble: Runs whose best models translate together with it; settings and shortlist are those of `run`.
+            weights: How an export stores large matrices.
             **settings: Fields of `DecodingConfig`, instead of the recipe's.
 
         Raises:
@@ -100,7 +111,7 @@ class Translator(tf.Module):
         decoding = dataclasses.replace(config.recipe.decoding, **settings)
         source, target = load_tokenizers(run, config)
         model = load_ensemble([run, *ensemble]) if ensemble else load_model(run)
-        return cls(model, source, target, decoding, load_shortlist(run, decoding))
+        return cls(model, source, target, decoding, load_shortlist(run, decoding), weights)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
     def translate(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
