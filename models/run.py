@@ -31,6 +31,7 @@ class RunConfig:
         source_vocab_size: Count of source ids.
         target_vocab_size: Count of target ids.
         data_fingerprint: SHA-256 over the data set's shards.
+        protected: The pattern of what placeholders stand for, see `pipeline.protected`; empty if there are none.
         format: The version of this layout, and of what the model's weights mean.
     """
 
@@ -40,6 +41,7 @@ class RunConfig:
     source_vocab_size: int
     target_vocab_size: int
     data_fingerprint: str
+    protected: str = ""
     format: int = FORMAT
 
     def write(self, run: str | Path) -> None:

@@ -47,6 +47,7 @@ def export(
         "format": FORMAT,
         "source_fingerprint": config.source_fingerprint,
         "target_fingerprint": config.target_fingerprint,
+        "protected": config.protected,
         "run": run,
         "recipe": dataclasses.asdict(config.recipe),
         "ensemble": [
