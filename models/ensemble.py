@@ -75,7 +75,7 @@ def load_ensemble(runs: Sequence[str | Path]) -> Ensemble:
                 )
         if config.protected != first.protected:
             raise UserError(
-                f"--ensemble: expected runs that protect the same text as {str(runs[0])!r}, received {str(run)!r}, which"
-                " has another pattern of it; train it on the same data set"
+                f"--ensemble: expected runs that protect the same text as {str(runs[0])!r}, received {str(run)!r},"
+                " which has another pattern of it; train it on the same data set"
             )
     return Ensemble([load_model(run) for run in runs])

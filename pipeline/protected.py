@@ -18,8 +18,8 @@ SYMBOL = "⟦[0-9]⟧"
 STRANGE = "\ufffd"
 
 # The syntax is what Python's and RE2's have in common, no repetition is nested in a way that costs Python more than
-# linear time, and no control character is part of what is protected. Letters are those that domains and paths of European
-# languages have: other scripts go on without a space.
+# linear time, and no control character is part of what is protected. Letters are those that domains and paths of
+# European languages have: other scripts go on without a space.
 _LETTERS = "A-Za-zÀ-ÖØ-öø-ɏͰ-ϿЀ-ӿ"
 _IN_URL = rf"[!#-'*-;=?@\[\]_~{_LETTERS}]"
 # With what a sentence goes on after a URL, it does not end.

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from models.beam_search import Hypotheses
 from models.config import DecodingConfig
 from models.ensemble import Ensemble, load_ensemble
 from models.run import SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, load_model, load_shortlist
-from models.beam_search import Hypotheses
 from models.search import length_limit, search
 from models.seq2seq import Seq2Seq
 from models.shortlist import Shortlist

@@ -179,7 +179,9 @@ def test_other_subwords_are_refused(save, side):
 def test_other_protected_text_is_refused(save):
     runs = [save("one", {}, protected="a"), save("two", {}, protected="a"), save("three", {}, protected="b")]
     assert len(load_ensemble(runs[:2]).members) == 2
-    with pytest.raises(UserError, match=f"^--ensemble: expected runs that protect .* '{runs[0]}', .* '{runs[2]}', which"):
+    with pytest.raises(
+        UserError, match=f"^--ensemble: expected runs that protect .* '{runs[0]}', .* '{runs[2]}', which"
+    ):
         load_ensemble(runs)
 
 

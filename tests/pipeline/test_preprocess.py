@@ -227,7 +227,9 @@ def test_what_both_sides_protect_becomes_placeholders(configure):
     assert read_back(config.output, "valid") == [*masked[:3], ("ba ⟦0⟧ ⟦1⟧", "⟦1⟧ ba ⟦0⟧")]
     assert rejects(manifest) == {"leaked": 3}
     assert (manifest.protected, manifest.masked) == (PATTERN, len(FILLER) + 2)
-    assert f"kept with placeholders {manifest.masked}" in [" ".join(row.split()) for row in report(manifest).splitlines()]
+    assert f"kept with placeholders {manifest.masked}" in [
+        " ".join(row.split()) for row in report(manifest).splitlines()
+    ]
     for side in (manifest.source, manifest.target):
         tokenizer = Tokenizer.read(Path(config.output, side.file))
         assert tokenizer.spell(range(4, 14)) == list(SYMBOLS)

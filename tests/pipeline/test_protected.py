@@ -98,7 +98,24 @@ def test_python_and_re2_find_the_same(text):
 
 @pytest.mark.parametrize(
     "hostile",
-    ["a", "%", "%0", "%(a", "0", '<a b="', "<a b=c ", "{", "{{a", "{a-", "http://(", "www.", "www.!", "&a", "a@b.", "⟦0"],
+    [
+        "a",
+        "%",
+        "%0",
+        "%(a",
+        "0",
+        '<a b="',
+        "<a b=c ",
+        "{",
+        "{{a",
+        "{a-",
+        "http://(",
+        "www.",
+        "www.!",
+        "&a",
+        "a@b.",
+        "⟦0",
+    ],
 )
 def test_a_long_word_is_looked_through_in_linear_time(hostile):
     # A repetition within another would not come to an end.

@@ -160,6 +160,12 @@ def sentences() -> list[str]:
 
 
 @pytest.fixture(scope="session")
+def protected_pairs() -> list[tuple[str, str]]:
+    """100 pairs that hold protected text, which `protected_run` has not seen together."""
+    return draw_protected(100, seed=9)
+
+
+@pytest.fixture(scope="session")
 def hostile() -> list[bytes]:
     """Lines that break translators: each is to give one translation, the same as alone."""
     return [
