@@ -4,7 +4,7 @@ A model is shown a numbered symbol in the place of each, in training and in serv
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from typing import Any
 
 from pipeline.schema import END_ID
@@ -46,12 +46,15 @@ PATTERN = "|".join(
 )
 
 
+_PROTECTED = re.compile(PATTERN, re.ASCII)
+
+
 def is_placeholder(ids: Any) -> Any:
     """Whether an id is a placeholder's, in a vocabulary that has them; of one, or of an array or tensor of them."""
     return (ids >= FIRST_ID) & (ids < FIRST_ID + COUNT)
 
 
-def mask_pair(source: str, target: str, pattern: str = PATTERN) -> tuple[str, str]:
+def mask_pair(source: str, target: str) -> tuple[str, str]:
     """Puts symbols in the place of what both sides of a pair have to protect.
 
     What one side has oftener than the other stays text, as does what comes after `COUNT` others. The symbols are
@@ -60,32 +63,28 @@ def mask_pair(source: str, target: str, pattern: str = PATTERN) -> tuple[str, st
     Args:
         source: The source sentence, in NFC.
         target: Its translation, in NFC.
-        pattern: What to protect.
 
     Returns:
         Both sides.
     """
-    protected = re.compile(pattern, re.ASCII)
-    counts = [Counter(match[0] for match in protected.finditer(side)) for side in (source, target)]
-    numbers: dict[str, list[int]] = defaultdict(list)
-    number = 0
+    in_source, in_target = (Counter(_PROTECTED.findall(side)) for side in (source, target))
+    free = deque(SYMBOLS)
+    given: dict[str, deque[str]] = defaultdict(deque)
 
     def mask_source(match: re.Match[str]) -> str:
-        nonlocal number
-        span = match[0]
-        if number == COUNT or counts[0][span] != counts[1][span]:
-            return as_text(span)
-        numbers[span].append(number)
-        number += 1
-        return SYMBOLS[number - 1]
+        text = match[0]
+        if not free or in_source[text] != in_target[text]:
+            return _as_text(text)
+        given[text].append(free.popleft())
+        return given[text][-1]
 
     def mask_target(match: re.Match[str]) -> str:
-        own = numbers[match[0]]
-        return SYMBOLS[own.pop(0)] if own else as_text(match[0])
+        text = match[0]
+        return given[text].popleft() if given[text] else _as_text(text)
 
-    return protected.sub(mask_source, source), protected.sub(mask_target, target)
+    return _PROTECTED.sub(mask_source, source), _PROTECTED.sub(mask_target, target)
 
 
-def as_text(text: str) -> str:
+def _as_text(text: str) -> str:
     """The text without symbols of its own, which would be taken for placeholders."""
     return re.sub(SYMBOL, STRANGE, text)

@@ -151,10 +151,6 @@ def test_the_eleventh_stays_text():
     assert mask_pair("{a}" * 12, "{a}" * 12) == ("".join(SYMBOLS) + "{a}{a}",) * 2
 
 
-def test_another_pattern():
-    assert mask_pair("a1 {b}", "{b} a1", "a[0-9]") == ("⟦0⟧ {b}", "{b} ⟦0⟧")
-
-
 @settings(deadline=None, max_examples=100)
 @given(TEXTS, TEXTS, st.lists(st.sampled_from(["{a}", "%s", "<b>", "⟦1⟧", "x@y.org"]), max_size=14))
 def test_each_symbol_stands_once_on_either_side_and_for_the_same(source, target, shared):

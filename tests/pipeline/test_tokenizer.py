@@ -146,6 +146,9 @@ def test_placeholders_are_pieces_of_their_own():
     assert [tokenizer.text(row) for row in ids] == texts
     pieces = tokenizer.spell(range(14, tokenizer.vocab_size))
     assert not any(sign in piece for piece in pieces for sign in "⟦⟧")
+    # So a shortlist knows them as translations of themselves, whatever else the other side's subwords are.
+    other = Tokenizer(train_subwords(SENTENCES, vocab_size=340, placeholders=True))
+    assert tokenizer.ids_in(other).numpy()[4:14].tolist() == [*range(4, 14)]
     # Without them, such a sign is a character like any other.
     without = Tokenizer(train_subwords(sentences, vocab_size=360))
     assert without.spell([4]) == ["<0x00>"] and any("⟦" in piece for piece in without.spell(range(without.vocab_size)))
