@@ -44,8 +44,6 @@ PATTERN = "|".join(
         rf"{_PRINTF}[diouxXeEfFgGcrsSaAp]\b|\B{_PRINTF}[A-Za-z][A-Za-z0-9_]*|{_PRINTF}@",
     )
 )
-
-
 _PROTECTED = re.compile(PATTERN, re.ASCII)
 
 

@@ -44,5 +44,6 @@ def _validation(run: str, best_by: str) -> dict[str, Any] | None:
         "epoch": best["epoch"],
         "bleu": best["val_bleu"],
         "loss": best["val_loss"],
-        "measured": "by sacreBLEU, detokenized, with the recipe's search, on the pairs that chose the epoch",
+        "measured": "by sacreBLEU, detokenized, with the recipe's search, on the pairs that chose the epoch;"
+        " a placeholder is one word",
     }
