@@ -64,6 +64,8 @@ def make_data(folder: Path, joint_vocabulary: bool, protect: bool = False) -> Pa
             protect=protect,
             valid_share=0.1,
             shards=2,
+            source_language="en",
+            target_language="de",
         )
     )
     return output
