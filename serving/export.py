@@ -55,6 +55,7 @@ def export(
         "source_fingerprint": config.source_fingerprint,
         "target_fingerprint": config.target_fingerprint,
         "data_fingerprint": config.data_fingerprint,
+        "protected": config.protected,
         "run": run,
         "recipe": dataclasses.asdict(config.recipe),
         "ensemble": [

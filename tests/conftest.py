@@ -8,5 +8,5 @@ def pytest_collection_modifyitems(items):
     for item in items:
         of_serving = item.path.parent.name == "serving"
         item.add_marker(pytest.mark.xdist_group("serving" if of_serving else str(item.path)))
-        if of_serving and {"run", "plain_run"} & set(item.fixturenames):
+        if of_serving and {"run", "plain_run", "protected_run"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
