@@ -8,10 +8,11 @@ const hint = document.getElementById("hint");
 const lookedAt = document.getElementById("looked-at");
 
 const LEAST_SHARE = 0.05, MOST_TOLD = 3;
-const STEPS = {ArrowDown: 1, ArrowUp: -1};
 
-// Of each word's element, its word and its part.
+// By element, each word of the translation, and how much it looked at those of the text.
 let words = new Map();
+let chosen = null;
+// The text, by code points.
 let source = [];
 
 box.addEventListener("pointerover", event => choose(event.target));
@@ -30,6 +31,7 @@ export function showSource(text) {
 /** Shows a translation alone. */
 export function showTranslation(translation) {
   words = new Map();
+  chosen = null;
   box.replaceChildren(translation);
   for (const attribute of ["role", "aria-labelledby", "aria-describedby"]) box.removeAttribute(attribute);
   hint.hidden = true;
@@ -70,11 +72,12 @@ function offerWords() {
 }
 
 function choose(element) {
-  const word = words.get(element);
-  for (const each of words.keys()) each.setAttribute("aria-selected", String(each === element));
-  hint.hidden = !words.size || Boolean(word);
-  lookedAt.textContent = word ? told(word) : "";
-  if (word) mark(word);
+  chosen?.setAttribute("aria-selected", "false");
+  chosen = words.has(element) ? element : null;
+  chosen?.setAttribute("aria-selected", "true");
+  hint.hidden = !words.size || Boolean(chosen);
+  lookedAt.textContent = chosen ? told(words.get(chosen)) : "";
+  if (chosen) mark(words.get(chosen));
   else showSource(source.join(""));
 }
 
@@ -108,18 +111,19 @@ function mark({sources, shares}) {
 }
 
 function move(event) {
-  const elements = [...words.keys()], at = elements.indexOf(document.activeElement);
-  const next = elements[target(event, at, elements.length)];
+  const elements = [...words.keys()];
+  const next = elements[destination(event.key, elements.indexOf(document.activeElement), elements.length)];
   if (!next) return;
   event.preventDefault();
   for (const element of elements) element.tabIndex = element === next ? 0 : -1;
   next.focus();
 }
 
-function target({key}, at, count) {
-  const forward = getComputedStyle(box).direction === "rtl" ? "ArrowLeft" : "ArrowRight";
-  if (key === "Home") return 0;
-  if (key === "End") return count - 1;
-  if (key === "ArrowRight" || key === "ArrowLeft") return at + (key === forward ? 1 : -1);
-  return at + (STEPS[key] ?? NaN);
+/** The number of the word that a key leads to from another one; of most keys none. */
+function destination(key, at, count) {
+  const right = getComputedStyle(box).direction === "rtl" ? -1 : 1;
+  const steps = {
+    ArrowRight: right, ArrowLeft: -right, ArrowDown: 1, ArrowUp: -1, Home: -at, End: count - 1 - at,
+  };
+  return at + steps[key];
 }

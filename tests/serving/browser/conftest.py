@@ -11,7 +11,8 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from serving.server import running
+from serving.models_config import ModelSource
+from serving.server import running, running_models
 
 SECONDS = 30
 FLAGS = [
@@ -137,6 +138,14 @@ def page(driver):
     faults = [entry for entry in page.log() if entry["source"] != "network"]
     driver.get("about:blank")
     assert not faults
+
+
+@pytest.fixture(scope="session")
+def url(export, small_export):
+    """The URL of the model `toy`, which has attention; its server has the model `capitals`, too."""
+    sources = [ModelSource("toy", str(export)), ModelSource("capitals", str(small_export))]
+    with running_models(sources) as (url, _):
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -46,12 +46,15 @@ def test_a_server_that_goes_and_comes_back(page, small_export):
 
 
 @contextlib.contextmanager
-def busy(url: str):
+def busy(page):
     """A request that runs until the server's time limit, and one that waits behind it."""
     sent = {"json": {"instances": ["slow"]}, "timeout": 60}
-    threads = [threading.Thread(target=httpx.post, args=[f"{url}:predict"], kwargs=sent) for _ in range(2)]
+    url = f"{page.base}/v1/models/nmt:predict"
+    threads = [threading.Thread(target=httpx.post, args=[url], kwargs=sent) for _ in range(2)]
     for thread in threads:
         thread.start()
+    metrics = f"{page.base}/monitoring/prometheus/metrics"
+    page.wait(lambda: 'nmt_queue_rows{model_name="nmt"} 1\n' in httpx.get(metrics).text)
     try:
         yield
     finally:
@@ -60,12 +63,12 @@ def busy(url: str):
 
 
 def test_a_busy_server(page, slow_export):
-    config = ServerConfig(request_timeout=5, batching=BatcherConfig(max_batch_size=1, max_queued_rows=1))
+    config = ServerConfig(request_timeout=6, batching=BatcherConfig(max_batch_size=1, max_queued_rows=1))
     with running(str(slow_export), config=config) as url:
         page.open(url)
         page.wait(lambda: page.shows(""))
-        with busy(url):
-            page.type("one")
+        with busy(page):
+            page.paste("one")
             page.wait(lambda: page.text_of("message") == "The server is busy. Trying again\u2026")
         page.wait(lambda: page.shows("ONE"))
         assert page.text_of("message") == ""

@@ -2,6 +2,7 @@
 
 import pytest
 from axe_core_python.selenium import Axe
+from selenium.webdriver.common.keys import Keys
 
 TEXT = "one red cats and four here"
 LONG = "\n".join([TEXT, "x" * 200, " ".join([TEXT] * 4)])
@@ -83,13 +84,18 @@ def test_motion_is_left_out_where_it_is_not_wanted(page, upper):
         assert found == motion
 
 
-def test_what_has_the_focus_can_be_seen(page, upper):
-    page.open(upper)
-    page.type("one")
-    page.wait(lambda: page.shows("ONE"))
-    outline = "return getComputedStyle(arguments[0]).outlineStyle"
-    box = page["text"].parent.execute_script("return document.getElementById('text').parentElement")
-    assert page.run(outline, box) == "solid"
+def test_every_stop_of_the_keyboard_can_be_seen(page, url):
+    page.open(url)
+    page.type(TEXT)
+    page.wait(lambda: page.all("[role=option]"))
+    stops = []
+    while (element := page.driver.switch_to.active_element).tag_name != "body":
+        # The box of the text has its outline around both that it lies on.
+        outlined = "const box = arguments[0].closest('textarea')?.parentElement ?? arguments[0];"
+        assert page.run(f"{outlined} return getComputedStyle(box).outlineStyle", element) == "solid"
+        stops.append(element.aria_role)
+        element.send_keys(Keys.TAB)
+    assert stops == ["textbox", "option", "DisclosureTriangle", "region"]
 
 
 def test_a_script_from_elsewhere_does_not_run(page, upper):
