@@ -203,8 +203,8 @@ def serve(
 ) -> None:
     """Serves the newest version of an export over HTTP, with TensorFlow Serving's REST interface.
 
-    Prints the model's URL when it is ready. A newer version that appears in the folder takes the place of the one
-    before, without a request being lost.
+    Prints the model's URL when it is ready; the page at `/` of the server translates as one types. A newer version that
+    appears in the folder takes the place of the one before, without a request being lost.
 
     Args:
         export: Folder of an export, made by `nmt export`.
