@@ -52,7 +52,8 @@ def store(weights: Sequence[keras.Variable], kind: WeightKind) -> tuple[list[tf.
     Returns:
         The variables that an export holds, and those of the model that it makes of them.
     """
-    variables, restored = [], []
+    variables: list[tf.Variable] = []
+    restored: list[Restored] = []
     for weight in weights:
         if kind == "float32" or not _is_large_matrix(weight):
             variables.append(weight.value)
