@@ -6,12 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from models.beam_search import Hypotheses
 from models.config import DecodingConfig
 from models.forced_prefix import Beginning, Spelling
 from models.search import Begun, Searchable, length_limit, search
+from pipeline.protected import is_placeholder
 from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer
 from serving.chunks import in_chunks
+from serving.placeholders import Spans, mask_alike, unmask
 from serving.prefixes import resume, under_way
 from serving.segments import Parts, join
 from serving.sentences import Sentences, surround
@@ -39,10 +42,20 @@ class Completer:
         model: The model, or several that search as one.
         target: Its target subwords.
         decoding: How to search.
+        protected: The pattern of text that placeholders stand for; empty for none.
+        repaired: From sources `(batch, src_len)` and hypotheses to such with the placeholders of the sources.
     """
 
-    def __init__(self, model: Searchable, target: Tokenizer, decoding: DecodingConfig):
+    def __init__(
+        self,
+        model: Searchable,
+        target: Tokenizer,
+        decoding: DecodingConfig,
+        protected: str,
+        repaired: Callable[[tf.Tensor, Hypotheses], Hypotheses],
+    ):
         self._model, self._target, self._decoding = model, target, decoding
+        self._protected, self._repaired = protected, repaired
         spelt = [
             b"" if n <= END_ID else _bytes_of(piece) for n, piece in enumerate(target.spell(range(target.vocab_size)))
         ]
@@ -76,21 +89,27 @@ class Completer:
         message = "text, prefix: expected as many of either, received other counts; give one prefix a text"
         with tf.control_dependencies([tf.debugging.Assert(tf.equal(tf.size(prefixes), texts), [message])]):
             prefixes = tf.identity(prefixes)
-        found = under_way(prefixes, sentences, self._decoding.split_sentences)
+        found = under_way(prefixes, sentences, self._decoding.split_sentences, self._protected)
         rest = tf.where(found.is_current, tf.gather(found.rest, sentences.texts), "")
         is_begun, count = tf.gather(rest != "", parts.texts), tf.size(sentences.texts)
         counts = tf.math.unsorted_segment_sum(tf.cast(is_begun, tf.int32), parts.texts, count)
         message = "prefix: expected an end in a sentence that is translated in one part, received another; shorten it"
         with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(counts <= 1), [message])]):
             is_free = ~(is_begun | tf.gather(found.is_done, parts.texts))
-        begun = self._complete(
-            tf.ragged.boolean_mask(parts.ids, is_begun), tf.gather(rest, tf.boolean_mask(parts.texts, is_begun))
-        )
+        of_begun = tf.boolean_mask(parts.texts, is_begun)
+        typed, spans = tf.gather(rest, of_begun), None
+        if self._protected and parts.spans is not None:
+            spans = Spans(*(tf.ragged.boolean_mask(column, is_begun) for column in parts.spans))
+            typed = mask_alike(typed, spans.texts, self._protected)
+        begun = self._complete(tf.ragged.boolean_mask(parts.ids, is_begun), typed)
         found_texts = tf.fill(tf.shape(parts.texts), "")
         for some, strings in ((is_begun, begun), (is_free, translate(tf.ragged.boolean_mask(parts.ids, is_free)))):
             found_texts = tf.tensor_scatter_nd_update(found_texts, tf.where(some), strings)
-        translations = surround(join(found_texts[:, None], parts, count), sentences)[:, 0]
-        said = tf.strings.length(sentences.before + self._target.detokenize(self._target.tokenize(rest)))
+        translations = surround(join(unmask(found_texts[:, None], parts.spans), parts, count), sentences)[:, 0]
+        again = unmask(self._target.detokenize(self._target.tokenize(typed))[:, None], spans)[:, 0]
+        said = tf.tensor_scatter_nd_add(
+            tf.strings.length(sentences.before), of_begun[:, None], tf.strings.length(again)
+        )
         return resume(prefixes, translations, said, found, sentences.texts)
 
     def _complete(self, source_ids: tf.RaggedTensor, prefixes: tf.Tensor) -> tf.Tensor:
@@ -105,8 +124,8 @@ class Completer:
 
     def _complete_chunk(self, source_ids: tf.Tensor, pieces: tf.Tensor, spelt: tf.Tensor) -> tuple[tf.Tensor]:
         begun = Begun(Beginning(pieces, spelt), self._spelling)
-        ids = search(self._model, source_ids, self._decoding, begun=begun).ids[:, 0]
-        return (self._target.detokenize(tf.RaggedTensor.from_tensor(ids)),)
+        found = self._repaired(source_ids, search(self._model, source_ids, self._decoding, begun=begun))
+        return (self._target.detokenize(tf.RaggedTensor.from_tensor(found.ids[:, 0])),)
 
     def _divide(self, ids: tf.RaggedTensor) -> Typed:
         """Takes the pieces of the last word, or the last few of a long one, for bytes."""
@@ -120,6 +139,10 @@ class Completer:
         word = tf.math.unsorted_segment_max(tf.where(tf.gather(self._starts_word, ids.values), places, 0), rows, count)
         near = tf.math.unsorted_segment_min(tf.where(left <= _REACH, places, tf.size(places)), rows, count)
         cut = tf.minimum(tf.maximum(word, near), last)
+        if self._protected:
+            # A placeholder is said as what it is.
+            after = tf.where(is_placeholder(ids.values), places + 1, 0)
+            cut = tf.maximum(cut, tf.math.unsorted_segment_max(after, rows, count))
         is_spelt = places >= tf.gather(cut, rows)
         spelt = tf.ragged.boolean_mask(ids, ids.with_values(is_spelt))
         spelt_bytes = tf.gather(self._bytes, spelt.values)

@@ -22,10 +22,19 @@ class RowDecoder:
         target: Its target subwords.
         decoding: The exported settings.
         shortlist: The tokens to choose among; by default all.
+        repaired: From sources `(batch, src_len)` and hypotheses to such with the placeholders of the sources.
     """
 
-    def __init__(self, model: Searchable, target: Tokenizer, decoding: DecodingConfig, shortlist: Shortlist | None):
+    def __init__(
+        self,
+        model: Searchable,
+        target: Tokenizer,
+        decoding: DecodingConfig,
+        shortlist: Shortlist | None,
+        repaired: Callable[[tf.Tensor, Hypotheses], Hypotheses],
+    ):
         self._model, self._target, self._decoding, self._shortlist = model, target, decoding, shortlist
+        self._repaired = repaired
 
     def __call__(self, ids: tf.RaggedTensor, texts: tf.Tensor, options: Options) -> Translations:
         """Translates.
@@ -43,7 +52,7 @@ class RowDecoder:
 
         def run(decode: Callable[[tf.Tensor, Options], Hypotheses], some: tf.Tensor) -> list[tf.Tensor]:
             def translate(ids: tf.Tensor, places: tf.Tensor) -> Translations:
-                return Translations.of(decode(ids, _taken(options, places)), 1, self._target)
+                return Translations.of(self._repaired(ids, decode(ids, _taken(options, places))), 1, self._target)
 
             places = tf.concat([tf.boolean_mask(texts, some), [last]], axis=0)
             return in_chunks(translate, [tf.ragged.boolean_mask(ids, some)], Translations.specs(1), places)

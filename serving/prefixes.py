@@ -27,7 +27,7 @@ class UnderWay(NamedTuple):
     is_current: tf.Tensor
 
 
-def under_way(prefixes: tf.Tensor, sentences: Sentences, split: bool) -> UnderWay:
+def under_way(prefixes: tf.Tensor, sentences: Sentences, split: bool, protected: str = "") -> UnderWay:
     """Finds the sentences under way.
 
     The sentences of a prefix are the translations of as many sentences of its text, in order, and what follows them is
@@ -37,9 +37,10 @@ def under_way(prefixes: tf.Tensor, sentences: Sentences, split: bool) -> UnderWa
         prefixes: The beginnings of the texts' translations, `(texts,)` string.
         sentences: Those of the texts.
         split: Whether texts are split into sentences.
+        protected: The pattern of text that placeholders stand for; empty for none.
     """
     marked, count = normalize(prefixes) + _NEXT, tf.size(prefixes)
-    typed = split_sentences(marked) if split else whole_texts(marked)
+    typed = split_sentences(marked, protected) if split else whole_texts(marked)
     current = tf.minimum(_count(typed, count), _count(sentences, count)) - 1
     is_done, is_current = _against(current, typed, count)
     # The white space before a sentence is not its own.

@@ -7,6 +7,7 @@ import tensorflow as tf
 from models.beam_search import Hypotheses
 from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer
+from serving.placeholders import unmask
 from serving.segments import Parts, join
 from serving.sentences import Sentences, join_sentences
 
@@ -48,7 +49,7 @@ class Translations(NamedTuple):
         """
         rows = tf.gather(sentences.texts, parts.texts)
         return Translations(
-            join_sentences(join(self.texts, parts, tf.size(sentences.texts)), sentences, count),
+            join_sentences(join(unmask(self.texts, parts.spans), parts, tf.size(sentences.texts)), sentences, count),
             tf.math.unsorted_segment_sum(self.scores, rows, count),
             tf.math.unsorted_segment_sum(self.lengths, rows, count),
         )
