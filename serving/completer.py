@@ -68,18 +68,18 @@ class Completer:
     def __call__(
         self,
         prefixes: tf.Tensor,
-        texts: tf.Tensor,
         sentences: Sentences,
         parts: Parts,
+        texts: tf.Tensor,
         translate: Callable[[tf.RaggedTensor], tf.Tensor],
     ) -> tf.Tensor:
         """Translates texts from where somebody has got; see `Translator.prefix`.
 
         Args:
             prefixes: The beginnings of the translations, `(texts,)` string.
-            texts: How many texts there are.
             sentences: Those of the texts.
             parts: Those of the sentences.
+            texts: How many texts there are.
             translate: From the ids of parts that nobody has begun, `(parts, None)`, to translations `(parts,)`.
 
         Returns:

@@ -176,8 +176,7 @@ class Translator(tf.Module):
     def prefix(self, text: tf.Tensor, prefix: tf.Tensor) -> dict[str, tf.Tensor]:
         """The best translation that begins as somebody has begun it, byte for byte; with nothing, that of `translate`.
 
-        The last word of the prefix may be unfinished; white space finishes it. Its sentences are taken for the
-        translations of as many of the text's; see `serving.prefixes.under_way`.
+        The last word of the prefix may be unfinished; white space finishes it. For sentences see `under_way`.
 
         Args:
             text: `(batch,)` string.
@@ -187,12 +186,9 @@ class Translator(tf.Module):
         Returns:
             `translation (batch,)`.
         """
-        sentences, parts, count = self._divide(text)
-
-        def translate(ids: tf.RaggedTensor) -> tf.Tensor:
-            return self._translate_parts(ids, 1).texts[:, 0]
-
-        return {"translation": self._completer(prefix, count, sentences, parts, translate)}
+        divided = self._divide(text)
+        found = self._completer(prefix, *divided, lambda ids: self._translate_parts(ids, 1).texts[:, 0])
+        return {"translation": found}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text"), *option_specs()], autograph=False)
     def decode(self, text: tf.Tensor, *options: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -153,3 +153,16 @@ def test_the_saved_graph(servable, translator):
     assert servable.run("prefix", nothing)["translation"].shape == (0,)
     one = {name: value[3:4] for name, value in rows.items()}
     assert servable.run("prefix", one)["translation"].tolist() == expected[3:4]
+
+
+@pytest.mark.slow
+def test_what_is_protected_is_typed_or_comes(protected_run):
+    translator, text = Translator.from_run(protected_run), "one red https://ba.org/?q=1 cats {du} here"
+    prefixes = ["", "xyz https://ba.org/?q=1 ", "https://ba.org/?q=1", "xyz https://other.org/ ", "{du} https://ba.or"]
+    found = complete(translator, [text] * len(prefixes), prefixes)
+    assert found[0] == translator.translate(tf.constant([text]))["translation"].numpy()[0]
+    for translation, prefix in zip(found, prefixes, strict=True):
+        assert translation.startswith(prefix.encode())
+        # What was typed does not come again, and nothing is lost.
+        assert [translation.decode().count(span) for span in ("https://ba.org/?q=1", "{du}")] == [1, 1]
+    assert complete(translator, [text], prefixes[1:2]) == found[1:2]
