@@ -77,7 +77,9 @@ def beginning_with(inner: Stepping, beginning: Beginning, spelling: Spelling) ->
     # At least one of each, so that there is something to take.
     pieces, spelt = (ops.pad(part, ((0, 0), (0, 1))) for part in beginning)
     forced, typed = (ops.sum(ops.cast(ops.not_equal(part, 0), "int32"), axis=1) for part in beginning)
-    tokens = ops.arange(spelling.sizes.shape[0], dtype="int32")
+    tokens = ops.arange(len(spelling.sizes), dtype="int32")
+    # A graph holds them once, and not in each of its loops.
+    spelling = Spelling(*map(ops.convert_to_tensor, spelling))
 
     def change(rows: Any, last: Any, logits: Any, state: Any) -> tuple[Any, Any]:
         pieces, spelt, forced, typed = rows
