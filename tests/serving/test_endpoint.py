@@ -64,7 +64,8 @@ def test_a_run_an_export_and_a_server_search_and_draw_alike(run, export, url, en
     for kind, model in found.items():
         assert model.decoding == endpoints[kind].decoding | settings
     expected = found["run"](sentences[:40])
-    assert expected != endpoints["run"](sentences[:40])
+    # A wider beam finds nothing better in so small a language.
+    assert (expected == endpoints["run"](sentences[:40])) == (settings == {"beam_size": 10})
     assert found["export"](sentences[:40]) == found["url"](sentences[:40]) == expected
     assert found["export"]([]) == found["url"]([]) == []
 
