@@ -1,12 +1,16 @@
+import asyncio
 import re
 
 import httpx
 import pytest
 
+from serving.app import create_app
 from serving.config import ServerConfig
+from serving.metrics import ServingMetrics
 from serving.models_config import ModelSource
 from serving.page import PATHS
-from serving.server import running, running_models
+from serving.server import running_models
+from serving.versions import Model
 
 TYPES = {
     "/": "text/html; charset=utf-8",
@@ -78,18 +82,18 @@ def test_the_models_and_their_signatures(http):
     assert (one["name"], another["name"]) == ("one", "another")
     assert one["version"] == another["version"] == 10
     assert {"serving_default", "nbest"} <= set(one["signatures"]) and "align" not in one["signatures"]
+    assert one["languages"] == {}
 
 
-def test_a_model_without_a_version(small_export):
-    from starlette.testclient import TestClient
-
-    from serving.app import create_app
-    from serving.metrics import ServingMetrics
-    from serving.versions import Model
-
+def test_a_model_without_a_version():
     config = ServerConfig()
-    client = TestClient(create_app({"nmt": Model("nmt", config)}, config, ServingMetrics()))
-    assert client.get("/page/models").json() == [{"name": "nmt", "version": None, "signatures": []}]
+    app = create_app({"nmt": Model("nmt", config)}, config, ServingMetrics())
+
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+            return await client.get("/page/models")
+
+    assert asyncio.run(ask()).json() == [{"name": "nmt", "version": None, "signatures": [], "languages": {}}]
 
 
 @pytest.mark.parametrize(
@@ -102,8 +106,6 @@ def test_a_model_without_a_version(small_export):
         ("GET", "/page/..%2fapp.py"),
     ],
 )
-def test_all_else_is_not_found(small_export, method, path):
-    with running(str(small_export)) as url, httpx.Client(base_url=url.removesuffix("/v1/models/nmt")) as client:
-        response = client.request(method, path)
-        assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
-        assert client.get("/v1/models").status_code == 400
+def test_all_else_is_not_found(http, method, path):
+    response = http.request(method, path, headers={"Authorization": "Bearer secret"})
+    assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
