@@ -22,6 +22,7 @@ from serving.access_log import REQUEST_ID, AccessLog
 from serving.api_keys import ApiKeys, read_keys
 from serving.batcher import count_rows
 from serving.config import ServerConfig
+from serving.limits import check_size
 from serving.metrics import ServingMetrics
 from serving.servable import Servable
 from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument
@@ -147,11 +148,8 @@ class _Service:
             if route.verb != "predict":
                 raise _not_served(route.verb, version.servable, name)
             inputs, by_row = predict_request.parse_inputs(document, version.servable.input_dtypes(name))
-            request.state.rows = rows = count_rows(inputs)
-            if rows > self._config.max_rows:
-                raise invalid_argument(
-                    f"Expecting at most {self._config.max_rows} rows but got: {rows}; divide the request"
-                )
+            request.state.rows = count_rows(inputs)
+            check_size(inputs, self._config)
             outputs = await version.batcher.submit(name, inputs)
         return predict_response.format_outputs(outputs, by_row)
 

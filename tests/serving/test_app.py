@@ -421,9 +421,13 @@ def test_origins_that_are_let_in(small_export, tmp_path):
         assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "https://a.example")
 
 
-def test_requests_of_many_rows(small_export):
-    with running(str(small_export), config=ServerConfig(max_rows=2)) as url, httpx.Client() as client:
-        assert client.post(f"{url}:predict", json={"inputs": ["a", "b"]}).json() == {"outputs": ["A", "B"]}
-        refused = client.post(f"{url}:predict", json={"instances": ["a", "b", "c"]})
-        message = "Expecting at most 2 rows but got: 3; divide the request"
-        assert (refused.status_code, refused.json()) == (400, {"error": message})
+def test_requests_that_ask_for_too_much(small_export):
+    config = ServerConfig(max_rows=2, max_characters=3)
+    with running(str(small_export), config=config) as url, httpx.Client() as client:
+        assert client.post(f"{url}:predict", json={"inputs": ["a", "bc"]}).json() == {"outputs": ["A", "BC"]}
+        for inputs, message in (
+            (["a", "b", "c"], "Expecting at most 2 rows but got: 3; divide the request"),
+            (["ab", "cd"], "Expecting at most 3 characters but got: 4; divide the request"),
+        ):
+            refused = client.post(f"{url}:predict", json={"inputs": inputs})
+            assert (refused.status_code, refused.json()) == (400, {"error": message})
