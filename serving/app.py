@@ -16,8 +16,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as WebRoute
+from starlette.routing import request_response
 
-from serving import json_values, predict_request, predict_response, prometheus, rest
+from serving import json_values, openapi, predict_request, predict_response, prometheus, rest
 from serving.access_log import REQUEST_ID, AccessLog
 from serving.api_keys import ApiKeys, read_keys
 from serving.batcher import count_rows
@@ -29,7 +30,6 @@ from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument
 from serving.versions import Model
 
 _log = logging.getLogger(__name__)
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _SERVED_BY = "tensorflow/serving/"
 _HEALTH, _READINESS, _METRICS = "/healthz", "/readyz", "/monitoring/prometheus/metrics"
 # What is smaller costs more time than it saves.
@@ -52,9 +52,12 @@ def create_app(models: Mapping[str, Model], config: ServerConfig, metrics: Servi
         WebRoute(_HEALTH, service.health),
         WebRoute(_READINESS, service.readiness),
         WebRoute(_METRICS, service.monitoring),
-        WebRoute("/{path:path}", service.answer, methods=_METHODS),
+        WebRoute("/openapi.json", service.description),
     ]
-    return Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
+    app = Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
+    # A route would not match a path with a line break.
+    app.router.default = request_response(service.answer)
+    return app
 
 
 def _middleware(config: ServerConfig) -> list[Middleware]:
@@ -95,6 +98,10 @@ class _Service:
     async def monitoring(self, request: Request) -> Response:
         text = self._metrics.render({model.name: model.waiting_rows() for model in self._models.values()})
         return Response(text, headers={"Content-Type": prometheus.CONTENT_TYPE})
+
+    async def description(self, request: Request) -> Response:
+        with_keys = self._config.api_key_file is not None
+        return _respond(200, json_values.to_json(openapi.describe(self._models.values(), with_keys)))
 
     async def answer(self, request: Request) -> Response:
         query = request.scope["query_string"]

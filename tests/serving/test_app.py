@@ -132,9 +132,11 @@ def test_lists_without_end(http, key, depth):
     assert response.json()["error"]
 
 
-def test_another_path(http):
+def test_paths_that_are_none(http):
     response = http.get("/v2")
     assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
+    response = http.request("TRACE", "/v1/models/nmt/%0A")
+    assert (response.status_code, response.json()) == (400, {"error": "Malformed request: TRACE /v1/models/nmt/%0A"})
 
 
 def test_the_models_own_error(http):
@@ -171,7 +173,7 @@ def test_health(http):
     for path in ("/healthz", "/readyz"):
         response = http.get(path)
         assert (response.status_code, response.text) == (200, "ok\n")
-        assert http.post(path).status_code == 404
+        assert http.post(path).status_code == 405
 
 
 def test_long_answers_are_compressed_for_those_who_ask(http):
