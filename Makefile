@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # A process for each core; tests that share what they make stay in one (tests/conftest.py).
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: help venv demo test test-browser fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
+.PHONY: help venv demo test test-browser fast format lock soak bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -41,6 +41,9 @@ format: venv ## rewrite the code in the project's format
 lock: ## renew requirements.lock from setup.py; needs uv
 	$(UV) pip compile setup.py --extra dev --extra grpc --python-version 3.11 --upgrade \
 		--custom-compile-command "make lock" --output-file requirements.lock
+
+soak: venv ## half an hour of load on a server, whose memory has to stay where it is
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 bench-train: venv ## training speed beside OpenNMT-py and Keras's own layers
 	$(BIN)/python -m benchmarks.train $(ARGS)

@@ -15,6 +15,8 @@ from serving.config import BatcherConfig, ServerConfig
         (ServerConfig, "request_timeout", 0.001, 3600),
         (ServerConfig, "max_body_bytes", 1, 1_073_741_824),
         (ServerConfig, "max_rows", 1, 1_000_000),
+        (ServerConfig, "max_characters", 1, 1_073_741_824),
+        (ServerConfig, "max_connections", 1, 1_000_000),
         (ServerConfig, "poll_interval", 0, 86_400),
     ],
 )
