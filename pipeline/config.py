@@ -1,11 +1,15 @@
 """The settings of `nmt preprocess`."""
 
 import dataclasses
+import re
 from typing import Any, Literal
 
+from pipeline import protected
 from pipeline.errors import UserError
 
 SPECIAL_AND_BYTE_PIECES = 4 + 256
+# A language, and perhaps script, region and variants (RFC 5646, without its extensions).
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*")
 
 
 def _require(holds: bool, setting: str, expected: str, received: Any) -> None:
@@ -32,6 +36,9 @@ class PreprocessConfig:
         joint_vocabulary: One vocabulary for both languages, or one for each.
         model_type: `bpe` (Sennrich 2016) or `unigram` (Kudo 2018).
         character_coverage: Share of the text's characters that get a piece of their own; rarer ones become bytes.
+        protect: Whether placeholders, URLs, mail addresses and markup come through a translation unharmed: where both
+            sides of a pair have the same, a model learns to put them in their place. For text that has many of them, as
+            they have to be learned from it; ten pieces of the vocabulary stand for them.
         subword_sample: Most pairs from which the subwords are learned.
         max_words: Longest side, in words between white space; longer pairs are rejected.
         max_pieces: Longest side, in pieces, END included; longer pairs are rejected.
@@ -39,6 +46,8 @@ class PreprocessConfig:
         valid_share: Share of the pairs that is held out when no validation files are given.
         shards: Files into which the training records are divided.
         seed: Decides the order of the records and which pairs are held out.
+        source_language: The source language's tag (BCP 47), such as `en` or `pt-BR`, for the export's model card.
+        target_language: The target language's.
     """
 
     source: tuple[str, ...]
@@ -52,6 +61,7 @@ class PreprocessConfig:
     joint_vocabulary: bool = True
     model_type: Literal["bpe", "unigram"] = "bpe"
     character_coverage: float = 0.9995
+    protect: bool = False
     subword_sample: int = 1_000_000
     max_words: int = 200
     max_pieces: int = 250
@@ -59,6 +69,8 @@ class PreprocessConfig:
     valid_share: float = 0.01
     shards: int = 8
     seed: int = 1
+    source_language: str | None = None
+    target_language: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("source", "target", "valid_source", "valid_target", "exclude"):
@@ -73,7 +85,7 @@ class PreprocessConfig:
         _require(bool(self.output), "output", "a folder's name", self.output)
         _require(self.leak_side in ("either", "source"), "leak_side", "either or source", self.leak_side)
         _require(self.model_type in ("bpe", "unigram"), "model_type", "bpe or unigram", self.model_type)
-        least = SPECIAL_AND_BYTE_PIECES + 1
+        least = SPECIAL_AND_BYTE_PIECES + protected.COUNT * self.protect + 1
         _require(self.vocab_size >= least, "vocab_size", f"at least {least}", self.vocab_size)
         _require(0 < self.character_coverage <= 1, "character_coverage", "above 0, at most 1", self.character_coverage)
         for name in ("subword_sample", "max_words", "shards"):
@@ -82,3 +94,6 @@ class PreprocessConfig:
         _require(self.max_ratio >= 1, "max_ratio", "at least 1", self.max_ratio)
         _require(0 < self.valid_share < 1, "valid_share", "between 0 and 1", self.valid_share)
         _require(self.seed >= 0, "seed", "at least 0", self.seed)
+        for name in ("source_language", "target_language"):
+            tag = getattr(self, name)
+            _require(tag is None or bool(_LANGUAGE.fullmatch(tag)), name, "a tag such as en or pt-BR", tag)

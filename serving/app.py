@@ -23,6 +23,7 @@ from serving.api_keys import ApiKeys, read_keys
 from serving.batcher import count_rows
 from serving.config import ServerConfig
 from serving.metrics import ServingMetrics
+from serving.page import PATHS, page_routes
 from serving.servable import Servable
 from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument
 from serving.versions import Model
@@ -51,6 +52,7 @@ def create_app(models: Mapping[str, Model], config: ServerConfig, metrics: Servi
         WebRoute(_HEALTH, service.health),
         WebRoute(_READINESS, service.readiness),
         WebRoute(_METRICS, service.monitoring),
+        *page_routes(models),
         WebRoute("/{path:path}", service.answer, methods=_METHODS),
     ]
     return Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
@@ -72,7 +74,7 @@ def _middleware(config: ServerConfig) -> list[Middleware]:
         )
     if config.api_key_file is not None:
         keys = read_keys(config.api_key_file)
-        middleware.append(Middleware(ApiKeys, keys=keys, open_paths={_HEALTH, _READINESS, _METRICS}))
+        middleware.append(Middleware(ApiKeys, keys=keys, open_paths={_HEALTH, _READINESS, _METRICS, *PATHS}))
     return [*middleware, Middleware(GZipMiddleware, minimum_size=_LEAST_BYTES_TO_COMPRESS)]
 
 
@@ -92,7 +94,7 @@ class _Service:
         return PlainTextResponse("ok\n")
 
     async def monitoring(self, request: Request) -> Response:
-        text = self._metrics.render({model.name: model.waiting_rows() for model in self._models.values()})
+        text = self._metrics.render({model.name: model.numbers() for model in self._models.values()})
         return Response(text, headers={"Content-Type": prometheus.CONTENT_TYPE})
 
     async def answer(self, request: Request) -> Response:

@@ -13,6 +13,12 @@ def test_lists_become_tuples():
     )
 
 
+def test_placeholders_take_ten_ids():
+    assert PreprocessConfig(**GIVEN, vocab_size=271, protect=True).protect
+    with pytest.raises(UserError, match="--vocab-size: expected at least 271, received 270"):
+        PreprocessConfig(**GIVEN, vocab_size=270, protect=True)
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -31,8 +37,17 @@ def test_lists_become_tuples():
         ("valid_share", 1.0),
         ("shards", 0),
         ("seed", -1),
+        ("source_language", "English"),
+        ("target_language", "pt_BR"),
     ],
 )
 def test_a_wrong_value_is_named(setting, value):
     with pytest.raises(UserError, match=f"--{setting.replace('_', '-')}: expected .+, received .+; change"):
         PreprocessConfig(**GIVEN | {setting: value})
+
+
+@pytest.mark.parametrize(
+    "tag", ["en", "gsw", "pt-BR", "zh-Hant", "sr-Latn-RS", "es-419", "de-DE-1996", "sl-rozaj-biske"]
+)
+def test_tags_of_languages(tag):
+    assert PreprocessConfig(**GIVEN, source_language=tag, target_language=tag).source_language == tag
