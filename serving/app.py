@@ -139,9 +139,9 @@ class _Service:
 
     async def _infer(self, request: Request, model: Model, route: rest.Route) -> bytes:
         try:
-            async with asyncio.timeout(self._config.request_timeout):
+            async with asyncio.timeout(self._config.request_timeout) as limit:
                 document = await self._read_document(request)
-                return await self._run(request, model, route, document)
+                return await self._run(request, model, route, document, limit.when())
         except TimeoutError:
             raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
 
@@ -151,7 +151,9 @@ class _Service:
             request.state.text = body.decode(errors="replace")
         return json_values.parse_document(body)
 
-    async def _run(self, request: Request, model: Model, route: rest.Route, document: Mapping[str, Any]) -> bytes:
+    async def _run(
+        self, request: Request, model: Model, route: rest.Route, document: Mapping[str, Any], deadline: float | None
+    ) -> bytes:
         name = json_values.parse_signature_name(document)
         with model.use(route) as version:
             if route.verb != "predict":
@@ -159,7 +161,7 @@ class _Service:
             inputs, by_row = predict_request.parse_inputs(document, version.servable.input_dtypes(name))
             request.state.rows = count_rows(inputs)
             check_size(inputs, self._config)
-            outputs = await version.batcher.submit(name, inputs)
+            outputs = await version.batcher.submit(name, inputs, deadline)
         return predict_response.format_outputs(outputs, by_row)
 
     @contextlib.contextmanager

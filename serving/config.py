@@ -12,18 +12,18 @@ class BatcherConfig:
     """How requests are gathered.
 
     Attributes:
-        max_batch_size: Rows of a batch, at most; a single request with more is a batch alone.
-        batch_timeout: Seconds that the first request of a batch waits for others while the thread is idle.
+        max_batch_size: Rows of a batch, at most; a single request with more is a batch alone. 1 joins nothing.
+        parallel_runs: Batches that are run at once; a search keeps little more than one core busy.
         max_queued_rows: Rows that may wait; a request beyond them is refused, unless nothing waits.
     """
 
     max_batch_size: int = 64
-    batch_timeout: float = 0.002
+    parallel_runs: int = 2
     max_queued_rows: int = 1024
 
     def __post_init__(self) -> None:
         _check_range(self, "max_batch_size", 1, 65_536)
-        _check_range(self, "batch_timeout", 0, 60)
+        _check_range(self, "parallel_runs", 1, 256)
         _check_range(self, "max_queued_rows", 1, 10**6)
 
 
