@@ -16,12 +16,14 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as WebRoute
+from starlette.routing import request_response
 
-from serving import json_values, predict_request, predict_response, prometheus, rest
+from serving import json_values, openapi, predict_request, predict_response, prometheus, rest
 from serving.access_log import REQUEST_ID, AccessLog
 from serving.api_keys import ApiKeys, read_keys
 from serving.batcher import count_rows
 from serving.config import ServerConfig
+from serving.limits import check_size
 from serving.metrics import ServingMetrics
 from serving.page import PATHS, page_routes
 from serving.servable import Servable
@@ -29,7 +31,6 @@ from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument
 from serving.versions import Model
 
 _log = logging.getLogger(__name__)
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _SERVED_BY = "tensorflow/serving/"
 _HEALTH, _READINESS, _METRICS = "/healthz", "/readyz", "/monitoring/prometheus/metrics"
 # What is smaller costs more time than it saves.
@@ -53,9 +54,12 @@ def create_app(models: Mapping[str, Model], config: ServerConfig, metrics: Servi
         WebRoute(_READINESS, service.readiness),
         WebRoute(_METRICS, service.monitoring),
         *page_routes(models),
-        WebRoute("/{path:path}", service.answer, methods=_METHODS),
+        WebRoute("/openapi.json", service.description),
     ]
-    return Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
+    app = Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
+    # A route would not match a path with a line break.
+    app.router.default = request_response(service.answer)
+    return app
 
 
 def _middleware(config: ServerConfig) -> list[Middleware]:
@@ -97,6 +101,10 @@ class _Service:
         text = self._metrics.render({model.name: model.numbers() for model in self._models.values()})
         return Response(text, headers={"Content-Type": prometheus.CONTENT_TYPE})
 
+    async def description(self, request: Request) -> Response:
+        with_keys = self._config.api_key_file is not None
+        return _respond(200, json_values.to_json(openapi.describe(self._models.values(), with_keys)))
+
     async def answer(self, request: Request) -> Response:
         query = request.scope["query_string"]
         target = (request.scope["raw_path"] + (b"?" + query if query else b"")).decode("latin-1")
@@ -131,9 +139,9 @@ class _Service:
 
     async def _infer(self, request: Request, model: Model, route: rest.Route) -> bytes:
         try:
-            async with asyncio.timeout(self._config.request_timeout):
+            async with asyncio.timeout(self._config.request_timeout) as limit:
                 document = await self._read_document(request)
-                return await self._run(request, model, route, document)
+                return await self._run(request, model, route, document, limit.when())
         except TimeoutError:
             raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
 
@@ -143,18 +151,17 @@ class _Service:
             request.state.text = body.decode(errors="replace")
         return json_values.parse_document(body)
 
-    async def _run(self, request: Request, model: Model, route: rest.Route, document: Mapping[str, Any]) -> bytes:
+    async def _run(
+        self, request: Request, model: Model, route: rest.Route, document: Mapping[str, Any], deadline: float | None
+    ) -> bytes:
         name = json_values.parse_signature_name(document)
         with model.use(route) as version:
             if route.verb != "predict":
                 raise _not_served(route.verb, version.servable, name)
             inputs, by_row = predict_request.parse_inputs(document, version.servable.input_dtypes(name))
-            request.state.rows = rows = count_rows(inputs)
-            if rows > self._config.max_rows:
-                raise invalid_argument(
-                    f"Expecting at most {self._config.max_rows} rows but got: {rows}; divide the request"
-                )
-            outputs = await version.batcher.submit(name, inputs)
+            request.state.rows = count_rows(inputs)
+            check_size(inputs, self._config)
+            outputs = await version.batcher.submit(name, inputs, deadline)
         return predict_response.format_outputs(outputs, by_row)
 
     @contextlib.contextmanager

@@ -3,6 +3,11 @@ from pathlib import Path
 import pytest
 
 
+def pytest_addoption(parser):
+    parser.addoption("--host", help="ask this server, such as http://localhost:8501, in test_contract.py")
+    parser.addoption("--model", default="nmt", help="the name of its model")
+
+
 # Before the plugin reads the marks.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
@@ -11,5 +16,5 @@ def pytest_collection_modifyitems(items):
     for item in items:
         of_serving = serving in item.path.parents
         item.add_marker(pytest.mark.xdist_group("serving" if of_serving else str(item.path)))
-        if of_serving and {"run", "plain_run"} & set(item.fixturenames):
+        if of_serving and {"run", "plain_run", "protected_run"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)

@@ -76,7 +76,9 @@ def test_beam_is_named_by_three_modules_alone() -> None:
     assert {name for name, imported in names.items() if "apache_beam" in imported} == BEAM_MODULES
 
 
-@pytest.mark.parametrize("name", ["pipeline.errors", "pipeline.files", "pipeline.schema", "pipeline.config"])
+@pytest.mark.parametrize(
+    "name", ["pipeline.errors", "pipeline.files", "pipeline.schema", "pipeline.config", "pipeline.protected"]
+)
 def test_what_the_stages_agree_on_needs_the_standard_library_alone(name: str) -> None:
     assert packages(loaded_by([name])) - packages(loaded_by(["json"])) <= sys.stdlib_module_names | {"pipeline"}
 
