@@ -33,18 +33,19 @@ class ServingMetrics:
             _SECONDS,
         )
 
-    def record_request(self, model: str, verb: str, code: Code, seconds: float) -> None:
+    def record_request(self, model: str, verb: str, entrypoint: str, code: Code, seconds: float) -> None:
         """Counts a request that has been answered.
 
         Args:
             model: The model's name.
-            verb: `predict`, `classify` or `regress`.
+            verb: What it asked for: `predict`, `classify` or `regress` over REST, `Predict` over gRPC.
+            entrypoint: What it came by, `REST` or `GRPC`.
             code: How it ended.
             seconds: How long that took; counts for a success alone, as in TF Serving.
         """
         self._requests.add(model, code.name)
         if code == Code.OK:
-            self._latency.observe(round(seconds * 1e6), model, verb, "REST")
+            self._latency.observe(round(seconds * 1e6), model, verb, entrypoint)
 
     def record_batch(self, model: str, rows: int, waited: Iterable[float], ran: float) -> None:
         """Counts a batch that has been run.

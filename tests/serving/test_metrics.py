@@ -83,8 +83,8 @@ def test_batches_stages_and_the_queue(small_export):
 
 def test_models_are_apart():
     metrics = ServingMetrics()
-    metrics.record_request("a", "predict", Code.OK, 0.25)
-    metrics.record_request("b", "predict", Code.UNAVAILABLE, 0.5)
+    metrics.record_request("a", "predict", "REST", Code.OK, 0.25)
+    metrics.record_request("b", "predict", "REST", Code.UNAVAILABLE, 0.5)
     metrics.record_batch("a", 3, [0.5, 0.25], 2.0)
     lines = metrics.render({"a": 0, "b": 5}).splitlines()
     assert ':tensorflow:serving:request_count{model_name="a",status="OK"} 1.0' in lines

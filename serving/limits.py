@@ -1,0 +1,24 @@
+"""What a single request may ask for."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from serving.batcher import count_rows
+from serving.config import ServerConfig
+from serving.status import invalid_argument
+
+
+def check_size(inputs: Mapping[str, np.ndarray], config: ServerConfig) -> None:
+    """Holds a request to the limits of its size.
+
+    Args:
+        inputs: An array `(rows, ...)` for each input; strings are object arrays of bytes.
+        config: The limits.
+
+    Raises:
+        StatusError: It has more rows.
+    """
+    rows = count_rows(inputs)
+    if rows > config.max_rows:
+        raise invalid_argument(f"Expecting at most {config.max_rows} rows but got: {rows}; divide the request")
