@@ -278,3 +278,26 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=nmt -addext subjectAltName=IP:127.0.0.1"
     subprocess.run([*command.split(), "-out", certificate, "-keyout", key], check=True, capture_output=True)
     return certificate, key
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of SavedModels, 1 to 4, each of which answers with its own number; 5 is broken."""
+    import tensorflow as tf
+
+    class Teller(tf.Module):
+        def __init__(self, number):
+            super().__init__()
+            self.number = tf.Variable(number)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+        def tell(self, text):
+            return {"number": tf.zeros_like(text, tf.int32) + self.number}
+
+    folder = tmp_path_factory.mktemp("told")
+    for number in range(1, 5):
+        teller = Teller(number)
+        tf.saved_model.save(teller, str(folder / str(number)), signatures={"serving_default": teller.tell})
+    (folder / "5").mkdir()
+    (folder / "5" / "saved_model.pb").write_bytes(b"\x00broken")
+    return folder
