@@ -22,7 +22,7 @@ from tensorflow_serving.apis import (
 )
 
 from pipeline.errors import UserError
-from serving.peer import Peer
+from serving.peer import Peer, TranslationError
 
 _URL = re.compile(
     r"(?P<scheme>grpcs?)://(?P<address>[^/?#\s]+:\d+)/(?P<name>[^/:?#%\s]+)"
@@ -61,16 +61,21 @@ class GrpcSession:
         self._channel: grpc.aio.Channel | None = None
         self._methods: dict[str, Any] = {}
         self._dtypes: dict[str, dict[str, int]] = {}
+        self._asking = asyncio.Lock()
 
     async def predict(self, signature_name: str, inputs: Mapping[str, Sequence[Any]]) -> Any:
         """See `serving.session.Session`."""
-        dtypes = await self._input_dtypes(signature_name)
+        async with self._asking:
+            dtypes = await self._input_dtypes(signature_name)
         if len(inputs) == len(dtypes) == 1:
             inputs = dict(zip(dtypes, inputs.values(), strict=True))
         request = predict_pb2.PredictRequest(model_spec=self._model)
         request.model_spec.signature_name = signature_name
         for name, values in inputs.items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(list(values), dtypes.get(name), [len(values)]))
+            try:
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(list(values), dtypes.get(name)))
+            except (TypeError, ValueError) as error:
+                raise self._peer.error(f"takes other values for {name} ({error})") from None
         self._peer.check_size(request.ByteSize(), "protobuf")
         response = await self._send("Predict", request)
         outputs = {name: _rows(tf.make_ndarray(proto)) for name, proto in sorted(response.outputs.items())}
@@ -99,7 +104,7 @@ class GrpcSession:
             found = get_model_metadata_pb2.SignatureDefMap()
             response.metadata["signature_def"].Unpack(found)
             if signature_name not in found.signature_def:
-                known = ", ".join(sorted(found.signature_def))
+                known = ", ".join(sorted(name for name, each in found.signature_def.items() if each.inputs))
                 raise self._peer.error(f"has no signature {signature_name!r}; choose one of {known}")
             signature = found.signature_def[signature_name]
             self._dtypes[signature_name] = {name: info.dtype for name, info in signature.inputs.items()}
@@ -118,8 +123,15 @@ class GrpcSession:
                 if code == grpc.StatusCode.DEADLINE_EXCEEDED and loop.time() - began >= self._peer.timeout:
                     raise self._peer.error(f"gave no answer in time ({told}); raise the timeout") from error
                 if code not in _BUSY or attempt >= self._peer.retries:
-                    raise self._peer.error(f"answered {code.name}: {told} (request {request_id})") from error
+                    raise self._failure(code, told, request_id) from error
             await self._peer.pause(attempt)
+
+    def _failure(self, code: grpc.StatusCode, told: str | None, request_id: str) -> TranslationError:
+        # A server that refuses is still connected.
+        connected = self._channel is not None and self._channel.get_state() == grpc.ChannelConnectivity.READY
+        if code == grpc.StatusCode.UNAVAILABLE and not connected:
+            return self._peer.error(f"cannot be reached ({told}); check that it runs")
+        return self._peer.error(f"answered {code.name}: {told} (request {request_id})")
 
     def _open(self) -> dict[str, Any]:
         """The server's methods, on a connection that belongs to the event loop which runs when it is first needed."""

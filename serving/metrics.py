@@ -65,8 +65,9 @@ class ServingMetrics:
         """The metrics in Prometheus's text format.
 
         Args:
-            queued: How many rows wait now, by model.
+            queued: How many rows wait now, by model; of others nothing is told.
         """
+        self._queued.clear()
         for model, rows in queued.items():
             self._queued.set(rows, model)
         return render([self._requests, self._latency, self._queued, self._batches, self._stages])

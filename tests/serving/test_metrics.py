@@ -94,3 +94,5 @@ def test_models_are_apart():
     assert 'nmt_queue_rows{model_name="b"} 5' in lines
     assert 'nmt_stage_seconds_sum{model_name="a",stage="waiting"} 0.75' in lines
     assert 'nmt_stage_seconds_sum{model_name="a",stage="running"} 4.0' in lines
+    # Of a model that is gone no queue is told.
+    assert not any(line.startswith('nmt_queue_rows{model_name="a"') for line in metrics.render({"b": 1}).splitlines())
