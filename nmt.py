@@ -241,11 +241,11 @@ def serve(
     if (export is None) == (models_config is None):
         received = "neither" if export is None else "both"
         raise UserError(f"EXPORT, --models-config: expected one of them, received {received}; give one")
+    if no_grpc and grpc_port is not None:
+        raise UserError("--grpc-port, --no-grpc: expected at most one of them, received both; leave out one")
     from serving.models_config import ModelSource, read_models_config
     from serving.server import default_grpc_port, serve_models
 
-    if no_grpc and grpc_port is not None:
-        raise UserError(f"--grpc-port, --no-grpc: expected one of them, received {grpc_port} and both; leave one out")
     if grpc_port is None and not no_grpc:
         grpc_port = default_grpc_port(port)
     sources = read_models_config(models_config) if models_config else [ModelSource(model_name, str(export))]

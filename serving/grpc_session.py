@@ -120,7 +120,7 @@ class GrpcSession:
                 return await self._open()[method](request, timeout=self._peer.timeout, metadata=metadata)
             except grpc.aio.AioRpcError as error:
                 code, told = error.code(), error.details()
-                if code == grpc.StatusCode.DEADLINE_EXCEEDED and loop.time() - began >= self._peer.timeout:
+                if code == grpc.StatusCode.DEADLINE_EXCEEDED and loop.time() - began > 0.99 * self._peer.timeout:
                     raise self._peer.error(f"gave no answer in time ({told}); raise the timeout") from error
                 if code not in _BUSY or attempt >= self._peer.retries:
                     raise self._failure(code, told, request_id) from error
