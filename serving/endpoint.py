@@ -42,7 +42,7 @@ def open_model(
     seed: int | None = None,
     ensemble: Sequence[str] = (),
 ) -> Endpoint:
-    """Opens a model; TensorFlow is loaded for a folder alone.
+    """Opens a model; TensorFlow is loaded for a folder and for gRPC alone.
 
     Args:
         model: The folder of a run or of an export, or the URL of a served model.
