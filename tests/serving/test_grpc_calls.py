@@ -110,8 +110,8 @@ def test_a_request_whose_deadline_passes_while_it_waits_is_never_run(small_expor
         serving(small_export, config) as (url, stubs),
         concurrent.futures.ThreadPoolExecutor(4) as pool,
     ):
-        first = pool.submit(slow, stubs, 1_000_000)
-        time.sleep(0.5)
+        first = pool.submit(slow, stubs, 700_000)
+        time.sleep(0.2)
         waiting = [pool.submit(refusal, lambda: slow(stubs, ITERATIONS_WITHOUT_END, timeout=0.2)) for _ in range(3)]
         assert {each.result()[0] for each in waiting} == {"DEADLINE_EXCEEDED"}
         assert not first.done()
@@ -141,8 +141,8 @@ def test_a_client_that_gives_up_leaves_its_place(small_export, capsys):
 def test_a_full_queue(small_export):
     config = ServerConfig(BatcherConfig(max_queued_rows=2, batch_timeout=0), request_timeout=60)
     with serving(small_export, config) as (_, stubs), concurrent.futures.ThreadPoolExecutor(6) as pool:
-        first = pool.submit(slow, stubs, 1_000_000)
-        time.sleep(0.3)
+        first = pool.submit(slow, stubs, 500_000)
+        time.sleep(0.2)
         asked = [pool.submit(stubs.upper, "a") for _ in range(5)]
         errors = [each.exception() for each in asked]
         assert first.result()
