@@ -15,7 +15,7 @@ setup(
     python_requires=">=3.11,<3.14",
     py_modules=["nmt", "nmt_arguments"],
     packages=["pipeline", "models", "serving", "demo", "recipes"],
-    package_data={"recipes": ["*.yaml"], "models": ["*.html"], "serving": ["*.html"]},
+    package_data={"recipes": ["*.yaml"], "models": ["*.html"], "serving": ["*.html", "*.config"]},
     entry_points={"console_scripts": ["nmt=nmt:main"]},
     install_requires=[
         "tensorflow~=2.20.0",
@@ -54,6 +54,9 @@ setup(
             "hypothesis>=6.100,<7",
             "check-jsonschema>=0.39,<1",
             "kubernetes-validate>=1.31,<2",
+            "promql-parser>=0.12,<1",
+            # Of the release of Grafana that deploy/docker-compose.yaml has.
+            "grafana-foundation-sdk==1769699379!11.6.0",
             "schemathesis>=4,<5",
             "selenium>=4.20,<5",
             "ruff>=0.12,<1",

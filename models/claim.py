@@ -75,7 +75,8 @@ def _require_free(run: Path, exists: bool, resume: bool, overwrite: bool, config
 
 
 def _may_change(training: TrainingConfig) -> set[str]:
-    """The settings that change only how long a run goes on, not what it has done so far."""
+    """The settings that change only how long a run goes on or what it is called, not what it has done so far."""
     goes_by_length = training.schedule == "cosine" or training.own_tokens
     always = {f"training.{name}" for name in ("patience", "checkpoint_every", "keep", "distribution")}
+    always |= {"source_language", "target_language"}
     return always | (set() if goes_by_length else {"training.epochs"})

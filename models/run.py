@@ -32,6 +32,8 @@ class RunConfig:
         target_vocab_size: Count of target ids.
         data_fingerprint: SHA-256 over the data set's shards.
         format: The version of this layout, and of what the model's weights mean.
+        source_language: The source language's tag, if the data set tells it.
+        target_language: The target language's.
     """
 
     recipe: Recipe
@@ -41,6 +43,8 @@ class RunConfig:
     target_vocab_size: int
     data_fingerprint: str
     format: int = FORMAT
+    source_language: str | None = None
+    target_language: str | None = None
 
     def write(self, run: str | Path) -> None:
         """Writes `config.json` into the run's folder, whole or not at all."""

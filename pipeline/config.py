@@ -1,11 +1,14 @@
 """The settings of `nmt preprocess`."""
 
 import dataclasses
+import re
 from typing import Any, Literal
 
 from pipeline.errors import UserError
 
 SPECIAL_AND_BYTE_PIECES = 4 + 256
+# A language, and perhaps script, region and variants (RFC 5646, without its extensions).
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*")
 
 
 def _require(holds: bool, setting: str, expected: str, received: Any) -> None:
@@ -39,6 +42,8 @@ class PreprocessConfig:
         valid_share: Share of the pairs that is held out when no validation files are given.
         shards: Files into which the training records are divided.
         seed: Decides the order of the records and which pairs are held out.
+        source_language: The source language's tag (BCP 47), such as `en` or `pt-BR`, for the export's model card.
+        target_language: The target language's.
     """
 
     source: tuple[str, ...]
@@ -59,6 +64,8 @@ class PreprocessConfig:
     valid_share: float = 0.01
     shards: int = 8
     seed: int = 1
+    source_language: str | None = None
+    target_language: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("source", "target", "valid_source", "valid_target", "exclude"):
@@ -82,3 +89,6 @@ class PreprocessConfig:
         _require(self.max_ratio >= 1, "max_ratio", "at least 1", self.max_ratio)
         _require(0 < self.valid_share < 1, "valid_share", "between 0 and 1", self.valid_share)
         _require(self.seed >= 0, "seed", "at least 0", self.seed)
+        for name in ("source_language", "target_language"):
+            tag = getattr(self, name)
+            _require(tag is None or bool(_LANGUAGE.fullmatch(tag)), name, "a tag such as en or pt-BR", tag)

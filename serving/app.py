@@ -93,7 +93,7 @@ class _Service:
         return PlainTextResponse("ok\n")
 
     async def monitoring(self, request: Request) -> Response:
-        text = self._metrics.render({model.name: model.waiting_rows() for model in self._catalog.models()})
+        text = self._metrics.render({model.name: model.numbers() for model in self._catalog.models()})
         return Response(text, headers={"Content-Type": prometheus.CONTENT_TYPE})
 
     async def answer(self, request: Request) -> Response:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from sacrebleu.metrics import BLEU
+
 from models.callbacks import read_metrics
 from models.epochs import ranked
 from models.run import RunConfig
@@ -44,5 +46,7 @@ def _validation(run: str, best_by: str) -> dict[str, Any] | None:
         "epoch": best["epoch"],
         "bleu": best["val_bleu"],
         "loss": best["val_loss"],
+        # Of the package that is installed now, which need not have the number of the one that measured.
+        "signature": str(BLEU(references=[[""]]).get_signature()),
         "measured": "by sacreBLEU, detokenized, with the recipe's search, on the pairs that chose the epoch",
     }

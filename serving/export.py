@@ -15,10 +15,12 @@ from pipeline.errors import UserError
 from pipeline.files import write_beside
 from serving.card import describe
 from serving.export_folder import next_version
+from serving.tf_serving_configs import write_configs
 from serving.translator import Translator
 
 EXPORT_FILE = "export.json"
 FORMAT = 1
+_VERSIONED = ("keras-nmt", "tensorflow", "tensorflow-text", "keras", "sacrebleu")
 
 
 def export(
@@ -36,7 +38,8 @@ def export(
         checks: Called with the written folder and what it holds, before it becomes a version; an error keeps it out.
 
     Returns:
-        The path of the new version, `output/<version>`, with `saved_model.pb` and `export.json`.
+        The path of the new version, `output/<version>`, with `saved_model.pb` and `export.json`. Beside it lie files of
+        settings for TensorFlow Serving, which are left alone if they have been there.
 
     Raises:
         UserError: A run is not whole, or of other subwords than the first.
@@ -45,14 +48,16 @@ def export(
     version = next_version(output)
     card = {
         "format": FORMAT,
+        "languages": {"source": config.source_language, "target": config.target_language},
         "source_fingerprint": config.source_fingerprint,
         "target_fingerprint": config.target_fingerprint,
+        "data_fingerprint": config.data_fingerprint,
         "run": run,
         "recipe": dataclasses.asdict(config.recipe),
         "ensemble": [
             {"run": other, "recipe": dataclasses.asdict(RunConfig.read_from(other).recipe)} for other in ensemble
         ],
-        "versions": {name: importlib.metadata.version(name) for name in ("tensorflow", "tensorflow-text", "keras")},
+        "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
     }
     signatures = {"serving_default": translator.translate, "nbest": translator.nbest, "score": translator.score}
     if translator.attends:
@@ -67,6 +72,7 @@ def export(
         (folder / EXPORT_FILE).write_text(json.dumps(card, indent=2) + "\n")
         for check in checks:
             check(folder, translator)
+    write_configs(output)
     return str(version)
 
 

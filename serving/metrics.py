@@ -1,5 +1,6 @@
 """What the server counts and measures: TF Serving's metrics under its names, and those of the batches."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 
 from serving.prometheus import Counter, Histogram, Metric, render
@@ -9,6 +10,23 @@ from serving.status import Code
 _LATENCIES = [10 * 1.8**i for i in range(33)]
 _SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 _ROWS = [2**i for i in range(13)]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelNumbers:
+    """What a model counts itself.
+
+    Attributes:
+        waiting_rows: Rows that wait now.
+        failed_loads: Attempts to load a version that failed.
+        source_characters: Characters of texts to translate.
+        target_characters: Characters of translations.
+    """
+
+    waiting_rows: int
+    failed_loads: int
+    source_characters: int
+    target_characters: int
 
 
 class ServingMetrics:
@@ -25,6 +43,12 @@ class ServingMetrics:
             _LATENCIES,
         )
         self._queued = Metric("nmt_queue_rows", "Rows that wait to be run.", ["model_name"])
+        self._failed_loads = Counter(
+            "nmt_failed_loads_total", "Attempts to load a version that failed.", ["model_name"]
+        )
+        self._characters = Counter(
+            "nmt_characters_total", "Characters of texts to translate, and of translations.", ["model_name", "side"]
+        )
         self._batches = Histogram("nmt_batch_rows", "Rows of the batches that were run.", ["model_name"], _ROWS)
         self._stages = Histogram(
             "nmt_stage_seconds",
@@ -61,13 +85,18 @@ class ServingMetrics:
             self._stages.observe(seconds, model, "waiting")
             self._stages.observe(ran, model, "running")
 
-    def render(self, queued: Mapping[str, int]) -> str:
+    def render(self, models: Mapping[str, ModelNumbers]) -> str:
         """The metrics in Prometheus's text format.
 
         Args:
-            queued: How many rows wait now, by model; of others nothing is told.
+            models: What each model counts itself, by its name; of others none of that is told.
         """
-        self._queued.clear()
-        for model, rows in queued.items():
-            self._queued.set(rows, model)
-        return render([self._requests, self._latency, self._queued, self._batches, self._stages])
+        for metric in (self._queued, self._failed_loads, self._characters):
+            metric.clear()
+        for model, numbers in models.items():
+            self._queued.set(numbers.waiting_rows, model)
+            self._failed_loads.set(numbers.failed_loads, model)
+            self._characters.set(numbers.source_characters, model, "source")
+            self._characters.set(numbers.target_characters, model, "target")
+        own = [self._queued, self._failed_loads, self._characters, self._batches, self._stages]
+        return render([self._requests, self._latency, *own])

@@ -10,8 +10,10 @@ from types import MappingProxyType
 from serving import rest
 from serving.batcher import Batcher, Observe
 from serving.config import ServerConfig
+from serving.metrics import ModelNumbers
 from serving.servable import Servable
 from serving.status import Code, StatusError, invalid_argument
+from serving.text_count import TextCount
 
 
 @dataclasses.dataclass
@@ -64,6 +66,8 @@ class Model:
         self._statuses: dict[int, rest.VersionStatus] = {}
         self._available: dict[int, Version] = {}
         self._changed = threading.Condition()
+        self._texts = TextCount()
+        self._failed_loads = 0
 
     def load(self, folder: Path) -> None:
         """Loads a version and warms it up, and only then lets requests reach it; blocks.
@@ -81,8 +85,11 @@ class Model:
             servable.warm_up()
         except Exception as error:
             self._set_status(number, rest.VersionStatus("END", Code.UNKNOWN, str(error)))
+            self._failed_loads += 1
             raise
-        version = Version(number, servable, Batcher(servable.run, self.config.batching, self._observe))
+        version = Version(
+            number, servable, Batcher(self._texts.counting(servable.run), self.config.batching, self._observe)
+        )
         with self._changed:
             self._available[number] = version
             self._statuses[number] = rest.VersionStatus("AVAILABLE")
@@ -101,10 +108,11 @@ class Model:
         with self._changed:
             return set(self._available)
 
-    def waiting_rows(self) -> int:
-        """How many rows wait to be run, in all versions; to be called where the requests are."""
+    def numbers(self) -> ModelNumbers:
+        """What is counted of all its versions, those of before included; to be called where the requests are."""
         with self._changed:
-            return sum(version.batcher.waiting_rows() for version in self._available.values())
+            waiting = sum(version.batcher.waiting_rows() for version in self._available.values())
+        return ModelNumbers(waiting, self._failed_loads, self._texts.source, self._texts.target)
 
     @contextlib.contextmanager
     def use(self, route: rest.Route) -> Iterator[Version]:

@@ -31,8 +31,17 @@ def test_lists_become_tuples():
         ("valid_share", 1.0),
         ("shards", 0),
         ("seed", -1),
+        ("source_language", "English"),
+        ("target_language", "pt_BR"),
     ],
 )
 def test_a_wrong_value_is_named(setting, value):
     with pytest.raises(UserError, match=f"--{setting.replace('_', '-')}: expected .+, received .+; change"):
         PreprocessConfig(**GIVEN | {setting: value})
+
+
+@pytest.mark.parametrize(
+    "tag", ["en", "gsw", "pt-BR", "zh-Hant", "sr-Latn-RS", "es-419", "de-DE-1996", "sl-rozaj-biske"]
+)
+def test_tags_of_languages(tag):
+    assert PreprocessConfig(**GIVEN, source_language=tag, target_language=tag).source_language == tag

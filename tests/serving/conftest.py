@@ -47,6 +47,8 @@ def make_data(folder: Path, joint_vocabulary: bool) -> Path:
             joint_vocabulary=joint_vocabulary,
             valid_share=0.1,
             shards=2,
+            source_language="en",
+            target_language="de",
         )
     )
     return output

@@ -19,6 +19,7 @@ from serving.export import export as make_export
 from serving.export import exported_decoding
 from serving.servable import Servable
 from serving.status import Code, StatusError
+from serving.tf_serving_configs import CONFIGS
 from serving.translator import Translator
 
 
@@ -133,9 +134,10 @@ def test_the_ids_are_those_of_the_records(run, data):
 
 
 def test_the_card_beside_the_model(export, run):
-    assert sorted(path.name for path in export.iterdir()) == ["1"]
     card, config = json.loads((export / "1" / "export.json").read_text()), RunConfig.read_from(run)
     assert (card["format"], card["source_fingerprint"]) == (1, config.source_fingerprint)
+    assert card["data_fingerprint"] == config.data_fingerprint
+    assert card["languages"] == {"source": "en", "target": "de"}
     assert card["recipe"]["model"]["attention"] == "additive"
     assert (card["run"], card["ensemble"]) == (str(run), [])
     assert card["versions"]["tensorflow"] == tf.__version__
@@ -151,6 +153,8 @@ def test_the_card_beside_the_model(export, run):
     told = card["validation"]
     assert (told["epoch"], told["bleu"], told["loss"]) == (best["epoch"], best["val_bleu"], best["val_loss"])
     assert told["bleu"] > 50
+    version = f"version:{card['versions']['sacrebleu']}"
+    assert told["signature"] == f"nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|{version}"
     assert exported_decoding(export / "1")["beam_size"] == config.recipe.decoding.beam_size == 3
 
 
@@ -195,7 +199,7 @@ def test_a_failure_leaves_nothing_and_versions_count_up(plain_run, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
     assert make_export(str(plain_run), str(tmp_path)) == str(tmp_path / "8")
     assert {path.name for path in (tmp_path / "8").iterdir()} >= {"saved_model.pb", "export.json", "variables"}
-    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "8"])
+    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "8", *(tmp_path / name for name in CONFIGS)])
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import time
 import httpx
 
 from serving.config import BatcherConfig, ServerConfig
-from serving.metrics import ServingMetrics
+from serving.metrics import ModelNumbers, ServingMetrics
 from serving.server import running
 from serving.status import Code
 
@@ -68,7 +68,12 @@ def test_batches_stages_and_the_queue(small_export):
             assert not first.done()
         assert all(answer.result().status_code == 200 for answer in [first, *others])
         samples = read(url)
-    assert samples['nmt_queue_rows{model_name="nmt"}'] == 0
+    assert samples['nmt_queue_rows{model_name="nmt"}'] == samples['nmt_failed_loads_total{model_name="nmt"}'] == 0
+    # Of seven texts of one character.
+    assert [samples[f'nmt_characters_total{{model_name="nmt",side="{side}"}}'] for side in ("source", "target")] == [
+        7,
+        7,
+    ]
     batches = [samples[f'nmt_batch_rows_{kind}{{model_name="nmt"}}'] for kind in ("count", "sum")]
     assert batches == [2, 8]
     buckets = [samples[f'nmt_batch_rows_bucket{{model_name="nmt",le="{limit}"}}'] for limit in (1, 4, 8, 4096)]
@@ -86,13 +91,24 @@ def test_models_are_apart():
     metrics.record_request("a", "predict", "REST", Code.OK, 0.25)
     metrics.record_request("b", "predict", "REST", Code.UNAVAILABLE, 0.5)
     metrics.record_batch("a", 3, [0.5, 0.25], 2.0)
-    lines = metrics.render({"a": 0, "b": 5}).splitlines()
+    lines = metrics.render({"a": ModelNumbers(0, 2, 11, 12), "b": ModelNumbers(5, 0, 0, 0)}).splitlines()
     assert ':tensorflow:serving:request_count{model_name="a",status="OK"} 1.0' in lines
     assert ':tensorflow:serving:request_count{model_name="b",status="UNAVAILABLE"} 1.0' in lines
     assert ':tensorflow:serving:request_latency_sum{model_name="a",API="predict",entrypoint="REST"} 250000.0' in lines
     assert not any(line.startswith(':tensorflow:serving:request_latency_sum{model_name="b"') for line in lines)
     assert 'nmt_queue_rows{model_name="b"} 5' in lines
+    assert [line for line in lines if line.startswith("nmt_failed_loads_total")] == [
+        'nmt_failed_loads_total{model_name="a"} 2',
+        'nmt_failed_loads_total{model_name="b"} 0',
+    ]
+    assert 'nmt_characters_total{model_name="a",side="source"} 11' in lines
+    assert 'nmt_characters_total{model_name="a",side="target"} 12' in lines
     assert 'nmt_stage_seconds_sum{model_name="a",stage="waiting"} 0.75' in lines
     assert 'nmt_stage_seconds_sum{model_name="a",stage="running"} 4.0' in lines
-    # Of a model that is gone no queue is told.
-    assert not any(line.startswith('nmt_queue_rows{model_name="a"') for line in metrics.render({"b": 1}).splitlines())
+    # Of a model that is gone neither queue nor texts are told, but that it was asked.
+    left = metrics.render({"b": ModelNumbers(1, 0, 0, 0)})
+    assert re.findall(r'^(nmt_[a-z_]+)\{model_name="a"(?!.*le=)', left, re.MULTILINE) == [
+        *("nmt_batch_rows_sum", "nmt_batch_rows_count"),
+        *["nmt_stage_seconds_sum", "nmt_stage_seconds_count"] * 2,
+    ]
+    assert ':tensorflow:serving:request_count{model_name="a",status="OK"} 1.0' in left

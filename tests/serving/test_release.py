@@ -9,7 +9,8 @@ from serving.translator import Translator
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    """What lies in an export but for the settings of TensorFlow Serving."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".config")
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ def test_a_version_that_fails_to_load_says_so_and_others_stay(model, small_expor
     statuses = model.statuses(STATUS)
     assert (statuses[2].state, statuses[11].state) == ("AVAILABLE", "END")
     assert "11" in statuses[11].message
+    assert model.numbers().failed_loads == 1
     assert number(model) == 2
     model.load(small_export / "10")
     assert number(model) == 10
