@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # A process for each core; tests that share what they make stay in one (tests/conftest.py).
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: help venv demo test fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-tables docs-gradients docs-replies
+.PHONY: help venv demo test test-browser fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -29,7 +29,10 @@ test: venv ## format, lint, types and all tests
 	$(PYTEST)
 
 fast: venv ## the tests that take seconds
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not browser"
+
+test-browser: venv ## the tests of the web page, in Chromium; it and chromedriver have to be there
+	$(BIN)/pytest -m browser tests/serving/browser
 
 format: venv ## rewrite the code in the project's format
 	$(BIN)/ruff format .
@@ -74,6 +77,9 @@ docs-replies: venv ## train the recipe `replies` on synthetic messages, and writ
 
 bench-costs: venv ## what settings of a training cost: average, accumulation, precision, checkpoints, processes
 	$(BIN)/python -m benchmarks.costs $(ARGS)
+
+bench-weights: venv ## what an export loses and gains by bfloat16 and int8; ARGS="--run RUN"
+	$(BIN)/python -m benchmarks.weights $(ARGS)
 
 bench-tables: venv ## write docs/performance.md from benchmarks/results.jsonl
 	$(BIN)/python -m benchmarks.results $(ARGS)

@@ -20,6 +20,7 @@ from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.lines import split_lines
 from serving.config import ServerConfig
+from serving.release_config import ReleaseConfig
 
 # Four requests to a server, which are in flight together.
 LINES_AT_ONCE = 256
@@ -87,19 +88,7 @@ def evaluate(
     print(f"{result.sentences} sentences in {result.seconds:.1f} s")
 
 
-def export(
-    run: str,
-    /,
-    *,
-    output: str,
-    ensemble: tuple[str, ...] = (),
-    keep: int | None = None,
-    check: bool = False,
-    check_source: str | None = None,
-    compare_source: str | None = None,
-    compare_target: str | None = None,
-    margin: float = 1.0,
-) -> None:
+def export(run: str, settings: ReleaseConfig, /, *, output: str) -> None:
     """Writes a run's best model as the next version of a SavedModel, from text to text.
 
     What is checked or compared is so before the version's folder appears: if it fails, there is none.
@@ -107,17 +96,10 @@ def export(
     Args:
         run: Folder of a run, made by `nmt train`.
         output: Folder of the export; the version's folder is made in it.
-        ensemble: Folders of other runs with the same subwords, which translate together with it.
-        keep: How many versions stay once the new one is there, the newest ones; by default all.
-        check: Hold it to TensorFlow Serving's rules, and its translations to the run's, in a process of its own.
-        check_source: File of sentences to translate for --check, one a line; by default a few built-in ones.
-        compare_source: File of sentences on which it must not be worse than the newest version that there is.
-        compare_target: File of their reference translations, line for line.
-        margin: Points of BLEU by which it may be worse.
     """
     from serving.release import release
 
-    print(release(run, output, ensemble, keep, check, check_source, compare_source, compare_target, margin))
+    print(release(run, output, settings))
 
 
 def rollback(export: str, /) -> None:
@@ -224,8 +206,8 @@ def serve(
     """Serves the newest version of an export, with TensorFlow Serving's REST and gRPC interfaces.
 
     gRPC needs the extra `grpc`; without it, REST alone is served, and the log says so. Prints the model's URLs when it
-    is ready. A newer version that appears in the folder takes the place of the one
-    before, without a request being lost.
+    is ready; the page at `/` of the server translates as one types. A newer version that appears in the folder takes
+    the place of the one before, without a request being lost.
 
     Args:
         export: Folder of an export, made by `nmt export`.

@@ -15,7 +15,7 @@ setup(
     python_requires=">=3.11,<3.14",
     py_modules=["nmt", "nmt_arguments"],
     packages=["pipeline", "models", "serving", "demo", "recipes"],
-    package_data={"recipes": ["*.yaml"], "models": ["*.html"], "serving": ["*.html", "*.config"]},
+    package_data={"recipes": ["*.yaml"], "models": ["*.html"], "serving": ["*.html", "*.config", "page/*"]},
     entry_points={"console_scripts": ["nmt=nmt:main"]},
     install_requires=[
         "tensorflow~=2.20.0",
@@ -59,6 +59,7 @@ setup(
             "grafana-foundation-sdk==1769699379!11.6.0",
             "schemathesis>=4,<5",
             "selenium>=4.20,<5",
+            "axe-core-python>=0.1,<1",
             "ruff>=0.12,<1",
             "mypy>=1.15,<3",
             "types-PyYAML",

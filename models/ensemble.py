@@ -62,7 +62,7 @@ def load_ensemble(runs: Sequence[str | Path]) -> Ensemble:
     """Loads the best models of runs with the same subwords.
 
     Raises:
-        UserError: One is no run, has no finished epoch, or has other subwords than the first.
+        UserError: One is no run, has no finished epoch, or has other subwords or protects other text than the first.
     """
     first, *others = map(RunConfig.read_from, runs)
     for run, config in zip(runs[1:], others, strict=True):
@@ -73,4 +73,9 @@ def load_ensemble(runs: Sequence[str | Path]) -> Ensemble:
                     f"--ensemble: expected runs with the {side} subwords of {str(runs[0])!r}, SHA-256 {wanted},"
                     f" received {str(run)!r}, which has others, {its}; train it on the same data set"
                 )
+        if config.protected != first.protected:
+            raise UserError(
+                f"--ensemble: expected runs that protect the same text as {str(runs[0])!r}, received {str(run)!r},"
+                " which has another pattern of it; train it on the same data set"
+            )
     return Ensemble([load_model(run) for run in runs])

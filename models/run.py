@@ -31,6 +31,7 @@ class RunConfig:
         source_vocab_size: Count of source ids.
         target_vocab_size: Count of target ids.
         data_fingerprint: SHA-256 over the data set's shards.
+        protected: The pattern of what placeholders stand for, see `pipeline.protected`; empty if there are none.
         format: The version of this layout, and of what the model's weights mean.
         source_language: The source language's tag, if the data set tells it.
         target_language: The target language's.
@@ -42,6 +43,7 @@ class RunConfig:
     source_vocab_size: int
     target_vocab_size: int
     data_fingerprint: str
+    protected: str = ""
     format: int = FORMAT
     source_language: str | None = None
     target_language: str | None = None

@@ -232,6 +232,7 @@ def _run_config(recipe: Recipe, manifest: Manifest) -> RunConfig:
         source_vocab_size=manifest.source.vocab_size,
         target_vocab_size=manifest.target.vocab_size,
         data_fingerprint=manifest.fingerprint,
+        protected=manifest.protected,
         # Data sets of before do not have them.
         source_language=manifest.settings.get("source_language"),
         target_language=manifest.settings.get("target_language"),

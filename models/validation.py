@@ -42,7 +42,7 @@ class Searcher(keras.Model):
 
 
 def scorer(searcher: Searcher, validation: tf.data.Dataset, run: Path) -> Callable[[], float]:
-    """BLEU of the translations of the validation pairs against their targets, as text."""
+    """BLEU of the translations of the validation pairs against their targets, as text; a placeholder is one word."""
     tokenizer = Tokenizer.read(run / TARGET_SUBWORDS)
 
     def to_text(ids: Any, beside: Any) -> list[str]:

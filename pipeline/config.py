@@ -4,6 +4,7 @@ import dataclasses
 import re
 from typing import Any, Literal
 
+from pipeline import protected
 from pipeline.errors import UserError
 
 SPECIAL_AND_BYTE_PIECES = 4 + 256
@@ -35,6 +36,9 @@ class PreprocessConfig:
         joint_vocabulary: One vocabulary for both languages, or one for each.
         model_type: `bpe` (Sennrich 2016) or `unigram` (Kudo 2018).
         character_coverage: Share of the text's characters that get a piece of their own; rarer ones become bytes.
+        protect: Whether placeholders, URLs, mail addresses and markup come through a translation unharmed: where both
+            sides of a pair have the same, a model learns to put them in their place. For text that has many of them, as
+            they have to be learned from it; ten pieces of the vocabulary stand for them.
         subword_sample: Most pairs from which the subwords are learned.
         max_words: Longest side, in words between white space; longer pairs are rejected.
         max_pieces: Longest side, in pieces, END included; longer pairs are rejected.
@@ -57,6 +61,7 @@ class PreprocessConfig:
     joint_vocabulary: bool = True
     model_type: Literal["bpe", "unigram"] = "bpe"
     character_coverage: float = 0.9995
+    protect: bool = False
     subword_sample: int = 1_000_000
     max_words: int = 200
     max_pieces: int = 250
@@ -80,7 +85,7 @@ class PreprocessConfig:
         _require(bool(self.output), "output", "a folder's name", self.output)
         _require(self.leak_side in ("either", "source"), "leak_side", "either or source", self.leak_side)
         _require(self.model_type in ("bpe", "unigram"), "model_type", "bpe or unigram", self.model_type)
-        least = SPECIAL_AND_BYTE_PIECES + 1
+        least = SPECIAL_AND_BYTE_PIECES + protected.COUNT * self.protect + 1
         _require(self.vocab_size >= least, "vocab_size", f"at least {least}", self.vocab_size)
         _require(0 < self.character_coverage <= 1, "character_coverage", "above 0, at most 1", self.character_coverage)
         for name in ("subword_sample", "max_words", "shards"):

@@ -19,7 +19,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from tqdm import tqdm
 
-from pipeline import filters, readers, transforms
+from pipeline import filters, protected, readers, transforms
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.files import write_beside
@@ -94,6 +94,8 @@ def _make(config: PreprocessConfig, beam_args: Sequence[str], text: Path, data: 
         rejected={reason: rejected[reason] for reason in filters.REASONS},
         settings=settings,
         versions={"python": platform.python_version(), **{name: metadata.version(name) for name in _DECIDING}},
+        protected=protected.PATTERN if config.protect else "",
+        masked=sum(shard["masked"] for shard in shards),
     )
 
 
@@ -179,7 +181,7 @@ def _clean(
     counts.append(leaked)
     for split, pairs in ((TRAIN, train), (VALID, valid)):
         names = transforms.shard_names(split, config)
-        counts.append(pairs | f"Shard {split}" >> transforms.WriteTextShards(names, str(text)))
+        counts.append(pairs | f"Shard {split}" >> transforms.WriteTextShards(names, str(text), config.protect))
     _ = (
         counts
         | "All rejected" >> beam.Flatten()
@@ -210,6 +212,7 @@ def _learn(config: PreprocessConfig, text: Path, data: Path) -> tuple[Subwords, 
             vocab_size=config.vocab_size,
             model_type=config.model_type,
             character_coverage=config.character_coverage,
+            placeholders=config.protect,
         )
         (data / file).write_bytes(model)
         tokenizer = Tokenizer(model)
@@ -223,11 +226,12 @@ def _learn(config: PreprocessConfig, text: Path, data: Path) -> tuple[Subwords, 
 
 def _encode(root: beam.Pipeline, config: PreprocessConfig, subwords: tuple[str, str], text: Path, data: Path) -> None:
     names = [name for split in (TRAIN, VALID) for name in transforms.shard_names(split, config)]
+    encode = transforms.EncodeShard(str(text), str(data), subwords, config.max_pieces, config.protect)
     _ = (
         root
         | beam.Create(names)
         | beam.Reshuffle()
-        | "Encode" >> beam.ParDo(transforms.EncodeShard(str(text), str(data), subwords, config.max_pieces))
+        | "Encode" >> beam.ParDo(encode)
         | "Report shards" >> transforms.WriteJson(str(text / _SHARDS))
     )
 
@@ -253,6 +257,8 @@ def report(manifest: Manifest) -> str:
     """
     rows = [("pairs read", manifest.read)]
     rows += [(f"kept for {split}", manifest.splits[split].records) for split in (TRAIN, VALID)]
+    if manifest.protected:
+        rows.append(("kept with placeholders", manifest.masked))
     rows += [(f"rejected: {reason}", count) for reason, count in manifest.rejected.items()]
     for side, subwords in (("source", manifest.source), ("target", manifest.target)):
         rows.append((f"{side} pieces ({subwords.file})", subwords.vocab_size))

@@ -67,6 +67,9 @@ class Manifest:
         rejected: Count of pairs dropped, by the name of the first rule that dropped them.
         settings: What the job was asked to do.
         versions: Versions of the packages that decide the bytes.
+        protected: The pattern of what placeholders stand for in the records, see `pipeline.protected`; empty if there
+            are none.
+        masked: Count of records that have placeholders.
         format: The version of this layout.
     """
 
@@ -77,6 +80,8 @@ class Manifest:
     rejected: Mapping[str, int]
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
+    protected: str = ""
+    masked: int = 0
     format: int = FORMAT
 
     @property

@@ -12,12 +12,13 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 from tensorflow_text.python.ops import sentencepiece_tokenizer
 
+from pipeline import protected
 from pipeline.errors import UserError
 from pipeline.schema import END_ID, PAD_ID, START_ID, UNK_ID
 
 # The count of threads decides the sums' order and stands in the model file, so it is not the machine's.
 _THREADS = 8
-_GUARD = "<0x21>"
+_GUARD, _SPACE = "<0x21>", "\u2581"
 
 
 def normalize(texts: tf.Tensor) -> tf.Tensor:
@@ -34,7 +35,12 @@ def normalize(texts: tf.Tensor) -> tf.Tensor:
 
 
 def train_subwords(
-    sentences: Iterable[str], *, vocab_size: int, model_type: str = "bpe", character_coverage: float = 0.9995
+    sentences: Iterable[str],
+    *,
+    vocab_size: int,
+    model_type: str = "bpe",
+    character_coverage: float = 0.9995,
+    placeholders: bool = False,
 ) -> bytes:
     """Learns a SentencePiece model; the same sentences give the same bytes.
 
@@ -45,6 +51,7 @@ def train_subwords(
         vocab_size: Pieces wanted; the model has fewer if the text holds no more.
         model_type: `bpe` or `unigram`.
         character_coverage: Share of the text's characters that get a piece of their own.
+        placeholders: Whether the symbols that stand for protected text are pieces, which nothing else is a part of.
 
     Returns:
         The model file's bytes.
@@ -68,6 +75,7 @@ def train_subwords(
             unk_id=UNK_ID,
             bos_id=START_ID,
             eos_id=END_ID,
+            user_defined_symbols=list(protected.SYMBOLS) if placeholders else [],
             num_threads=_THREADS,
             minloglevel=2,
         )
@@ -106,6 +114,12 @@ class Tokenizer(tf.Module):
 
     Args:
         model: A SentencePiece model's bytes, as `train_subwords` makes them.
+
+    Attributes:
+        model: See above.
+        fingerprint: SHA-256 of it, in hexadecimal.
+        vocab_size: Count of its ids.
+        space: The id of the space; UNK if it has none.
     """
 
     def __init__(self, model: bytes):
@@ -116,6 +130,7 @@ class Tokenizer(tf.Module):
         self._pieces._model_resource = _SharedModel(model, None)
         self.vocab_size = int(self._pieces.vocab_size())
         self._guard = int(self._pieces.string_to_id(_GUARD))
+        self.space = int(self._pieces.string_to_id(_SPACE))
 
     @classmethod
     def read(cls, path: str | Path, fingerprint: str | None = None) -> "Tokenizer":

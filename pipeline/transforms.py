@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from pipeline import filters
+from pipeline import filters, protected
 from pipeline.config import PreprocessConfig
 from pipeline.files import write_beside
 from pipeline.readers import RawPair, read_lines
@@ -131,8 +131,8 @@ def file_sentence_digests(path: str) -> Iterator[bytes]:
 
 
 class _WriteText(beam.DoFn):
-    def __init__(self, folder: str):
-        self._folder = folder
+    def __init__(self, folder: str, protect: bool):
+        self._folder, self._protect = folder, protect
 
     def process(self, shard: tuple[str, Iterable[Pair]]) -> Iterator[tuple[str, int]]:
         name, pairs = shard
@@ -140,7 +140,8 @@ class _WriteText(beam.DoFn):
         with write_beside(Path(self._folder, name)) as path, open(path, "w") as file:
             for _, equal in itertools.groupby(sorted(pairs), key=lambda pair: pair.place):
                 first, *others = equal
-                file.write(json.dumps([first.source, first.target]) + "\n")
+                sides = first.source, first.target
+                file.write(json.dumps(protected.mask_pair(*sides) if self._protect else sides) + "\n")
                 duplicates += len(others)
         yield filters.DUPLICATE, duplicates
 
@@ -154,11 +155,12 @@ class WriteTextShards(beam.PTransform):
     Args:
         names: The shards of the split.
         folder: Where they are written.
+        protect: Whether placeholders stand there for what both sides protect.
     """
 
-    def __init__(self, names: list[ShardName], folder: str):
+    def __init__(self, names: list[ShardName], folder: str, protect: bool):
         super().__init__()
-        self._names, self._folder = names, folder
+        self._names, self._folder, self._protect = names, folder, protect
 
     def expand(self, pairs: beam.PCollection) -> beam.PCollection:
         """Gives `(reason, count)` for the duplicates of each shard."""
@@ -171,7 +173,7 @@ class WriteTextShards(beam.PTransform):
             pairs
             | "Key by shard" >> beam.WithKeys(shard)
             | "Shuffle" >> beam.GroupByKey()
-            | "Write text" >> beam.ParDo(_WriteText(self._folder))
+            | "Write text" >> beam.ParDo(_WriteText(self._folder, self._protect))
         )
 
 
@@ -190,10 +192,12 @@ class EncodeShard(beam.DoFn):
         data: The folder of the data set; it holds the subwords.
         subwords: The file names of the source's and the target's subwords.
         max_pieces: Longest side, in pieces, END included.
+        protect: Whether there are placeholders, to be counted.
     """
 
-    def __init__(self, text: str, data: str, subwords: tuple[str, str], max_pieces: int):
+    def __init__(self, text: str, data: str, subwords: tuple[str, str], max_pieces: int, protect: bool):
         self._text, self._data, self._subwords, self._max_pieces = text, data, subwords, max_pieces
+        self._protect = protect
 
     def setup(self) -> None:
         """Loads TensorFlow and the tokenizers, which workers of the first job never need."""
@@ -207,7 +211,7 @@ class EncodeShard(beam.DoFn):
     def process(self, name: ShardName) -> Iterator[dict[str, Any]]:
         """Writes a shard and gives what the manifest says of it, and the count of its pairs too long in pieces."""
         name = ShardName(*name)
-        kept = rejected = 0
+        kept = rejected = masked = 0
         tokens = [0, 0]
         with write_beside(Path(self._data, name.records)) as path:
             with open(path, "wb") as file:
@@ -218,6 +222,7 @@ class EncodeShard(beam.DoFn):
                         continue
                     file.write(self._records.frame(self._records.serialize(*pair)))
                     kept += 1
+                    masked += self._protect and any(map(protected.is_placeholder, pair[0]))
                     tokens = [total + length for total, length in zip(tokens, lengths, strict=True)]
             sha256 = self._records.file_sha256(path)
         yield {
@@ -228,6 +233,7 @@ class EncodeShard(beam.DoFn):
             "source_tokens": tokens[0],
             "target_tokens": tokens[1],
             "too_long": rejected,
+            "masked": masked,
         }
 
     def _encode(self, path: Path) -> Iterator[tuple[list[int], list[int]]]:

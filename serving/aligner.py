@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from models.alignment import attention_weights
 from models.seq2seq import Seq2Seq
+from pipeline.protected import is_placeholder
 from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer, normalize
+from serving.placeholders import Spans, in_json, unmask
 from serving.segments import Parts, join
 from serving.sentences import Sentences, surround
 
@@ -44,31 +46,34 @@ class PieceTable:
         self._spelt = [json.dumps(piece, ensure_ascii=False) for piece in spelt]
         self._characters = [_characters(n, piece) for n, piece in enumerate(spelt)]
 
-    def characters(self, ids: tf.Tensor) -> tf.Tensor:
-        """How many characters each of `ids (...)` brings, the space before a word included."""
-        return tf.gather(tf.constant(self._characters), ids)
+    def characters(self, ids: tf.Tensor, spans: Spans | None) -> tf.Tensor:
+        """How many characters each of `ids (rows, n)` brings, the space before a word included."""
+        characters = tf.gather(tf.constant(self._characters), ids)
+        return characters if spans is None else tf.where(is_placeholder(ids), spans.characters(ids), characters)
 
     def leading_spaces(self, ids: tf.Tensor) -> tf.Tensor:
         """How many spaces, one or none, stand before the first word of each row of `ids (rows, longest)`, `(rows,)`."""
         # No text at all has no first column.
         return tf.reduce_sum(tf.gather(tf.constant(self._starts_word), ids[:, :1]), axis=1)
 
-    def told(self, ids: tf.Tensor, begin: tf.Tensor, unspoken: tf.Tensor) -> tf.Tensor:
+    def told(self, ids: tf.Tensor, spans: Spans | None, begin: tf.Tensor, unspoken: tf.Tensor) -> tf.Tensor:
         """Tells of pieces and where they stand.
 
         Args:
             ids: `(rows, longest)`, PAD after END.
+            spans: What their placeholders stand for; None where there are none.
             begin: Where each row's first character stands, `(rows,)`.
             unspoken: How many characters of each row's first piece do not stand in the text, `(rows,)`.
 
         Returns:
             `(rows,)` string: of each a JSON list of lists `[piece, begin, end]`.
         """
-        ends = tf.cumsum(self.characters(ids), axis=1) - unspoken[:, None]
+        ends = tf.cumsum(self.characters(ids, spans), axis=1) - unspoken[:, None]
         begins = tf.concat([tf.zeros_like(ends[:, :1]), ends[:, :-1]], axis=1)
         begins, ends = (tf.strings.as_string(place + begin[:, None]) for place in (begins, ends))
         told = tf.strings.join([", [", tf.gather(tf.constant(self._spelt), ids), ", ", begins, ", ", ends, "]"])
-        return json_list(told, ids != PAD_ID)
+        told = json_list(told, ids != PAD_ID)
+        return told if spans is None else unmask(told[:, None], in_json(spans))[:, 0]
 
 
 def _characters(number: int, piece: str) -> int:
@@ -133,12 +138,12 @@ class Aligner:
         ids = parts.ids.to_tensor(PAD_ID)
         # SentencePiece sets a space before a sentence, and before a further part stands one of the text's.
         is_further = tf.cast(parts.texts == tf.concat([[-1], parts.texts[:-1]], axis=0), tf.int32)
-        lengths = tf.reduce_sum(self._source.characters(ids), axis=1) - 1 + is_further
+        lengths = tf.reduce_sum(self._source.characters(ids, parts.spans), axis=1) - 1 + is_further
         around = tf.strings.join([sentences.before, normalize(sentences.sentences), sentences.after])
         begins = _running(_characters_of(around), sentences.texts) + _characters_of(sentences.before)
         begins = _running(lengths, parts.texts) + tf.gather(begins, parts.texts)
         unspoken = self._source.leading_spaces(ids)
-        return self._source.told(ids, begins + is_further * unspoken, unspoken)
+        return self._source.told(ids, parts.spans, begins + is_further * unspoken, unspoken)
 
     def _target_pieces(self, sentences: Sentences, parts: Parts, found: Alignments) -> tf.Tensor:
         joined = join(found.texts[:, None], parts, tf.size(sentences.texts))
@@ -146,7 +151,7 @@ class Aligner:
         begins = _running(_characters_of(around), sentences.texts) + _characters_of(sentences.before)
         lengths = _characters_of(parts.separators + found.texts)
         begins = _running(lengths, parts.texts) + _characters_of(parts.separators) + tf.gather(begins, parts.texts)
-        return self._target.told(found.ids, begins, self._target.leading_spaces(found.ids))
+        return self._target.told(found.ids, parts.spans, begins, self._target.leading_spaces(found.ids))
 
 
 def _characters_of(strings: tf.Tensor) -> tf.Tensor:

@@ -25,6 +25,7 @@ from serving.catalog import Catalog
 from serving.config import ServerConfig
 from serving.limits import check_size
 from serving.metrics import ServingMetrics
+from serving.page import PATHS, page_routes
 from serving.servable import Servable
 from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument
 
@@ -52,6 +53,7 @@ def create_app(catalog: Catalog, config: ServerConfig, metrics: ServingMetrics) 
         WebRoute(_HEALTH, service.health),
         WebRoute(_READINESS, service.readiness),
         WebRoute(_METRICS, service.monitoring),
+        *page_routes(catalog),
         WebRoute("/{path:path}", service.answer, methods=_METHODS),
     ]
     return Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
@@ -73,7 +75,7 @@ def _middleware(config: ServerConfig) -> list[Middleware]:
         )
     if config.api_key_file is not None:
         keys = read_keys(config.api_key_file)
-        middleware.append(Middleware(ApiKeys, keys=keys, open_paths={_HEALTH, _READINESS, _METRICS}))
+        middleware.append(Middleware(ApiKeys, keys=keys, open_paths={_HEALTH, _READINESS, _METRICS, *PATHS}))
     return [*middleware, Middleware(GZipMiddleware, minimum_size=_LEAST_BYTES_TO_COMPRESS)]
 
 

@@ -48,5 +48,6 @@ def _validation(run: str, best_by: str) -> dict[str, Any] | None:
         "loss": best["val_loss"],
         # Of the package that is installed now, which need not have the number of the one that measured.
         "signature": str(BLEU(references=[[""]]).get_signature()),
-        "measured": "by sacreBLEU, detokenized, with the recipe's search, on the pairs that chose the epoch",
+        "measured": "by sacreBLEU, detokenized, with the recipe's search, on the pairs that chose the epoch;"
+        " a placeholder is one word",
     }

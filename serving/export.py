@@ -15,6 +15,7 @@ from pipeline.errors import UserError
 from pipeline.files import write_beside
 from serving.card import describe
 from serving.export_folder import next_version
+from serving.release_config import WeightKind
 from serving.tf_serving_configs import write_configs
 from serving.translator import Translator
 
@@ -28,6 +29,7 @@ def export(
     output: str,
     ensemble: Sequence[str] = (),
     checks: Sequence[Callable[[Path, Translator], None]] = (),
+    weights: WeightKind = "float32",
 ) -> str:
     """Writes the best model of a run as the next version of an export.
 
@@ -36,6 +38,7 @@ def export(
         output: The export's folder; TF Serving is pointed at it.
         ensemble: Runs whose best models translate together with it.
         checks: Called with the written folder and what it holds, before it becomes a version; an error keeps it out.
+        weights: How large matrices are stored.
 
     Returns:
         The path of the new version, `output/<version>`, with `saved_model.pb` and `export.json`. Beside it lie files of
@@ -44,7 +47,7 @@ def export(
     Raises:
         UserError: A run is not whole, or of other subwords than the first.
     """
-    config, translator = RunConfig.read_from(run), Translator.from_run(run, ensemble)
+    config, translator = RunConfig.read_from(run), Translator.from_run(run, ensemble, weights)
     version = next_version(output)
     card = {
         "format": FORMAT,
@@ -52,11 +55,13 @@ def export(
         "source_fingerprint": config.source_fingerprint,
         "target_fingerprint": config.target_fingerprint,
         "data_fingerprint": config.data_fingerprint,
+        "protected": config.protected,
         "run": run,
         "recipe": dataclasses.asdict(config.recipe),
         "ensemble": [
             {"run": other, "recipe": dataclasses.asdict(RunConfig.read_from(other).recipe)} for other in ensemble
         ],
+        "weights": weights,
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
     }
     signatures = {"serving_default": translator.translate, "nbest": translator.nbest, "score": translator.score}

@@ -9,9 +9,11 @@ from models.config import DecodingConfig
 from models.scoring import token_log_probabilities
 from models.search import length_limit
 from models.seq2seq import Seq2Seq
+from pipeline.protected import COUNT
 from pipeline.schema import PAD_ID
 from pipeline.tokenizer import Tokenizer
 from serving.chunks import in_chunks
+from serving.placeholders import in_json, mask, mask_alike, of_parts, unmask
 
 _DIGITS = 6
 
@@ -24,27 +26,42 @@ class Scorer:
         source: Their source subwords.
         target: Their target subwords.
         decoding: Tells the longest source, and with it the longest translation.
+        protected: The pattern of text that placeholders stand for; empty for none.
     """
 
-    def __init__(self, members: Sequence[Seq2Seq], source: Tokenizer, target: Tokenizer, decoding: DecodingConfig):
-        self._members, self._source, self._target = members, source, target
+    def __init__(
+        self,
+        members: Sequence[Seq2Seq],
+        source: Tokenizer,
+        target: Tokenizer,
+        decoding: DecodingConfig,
+        protected: str = "",
+    ):
+        self._members, self._source, self._target, self._protected = members, source, target, protected
         self._limits = decoding.max_source_length, length_limit(decoding.max_source_length, decoding)
         self._spelt = [json.dumps(piece, ensure_ascii=False) for piece in target.spell(range(target.vocab_size))]
 
     def __call__(self, texts: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores `targets (batch,)` as translations of `texts (batch,)`; see `Translator.score`."""
         texts, targets = tf.ensure_shape(texts, [None]), tf.ensure_shape(targets, [None])
-        ids = self._source.tokenize(texts), self._target.tokenize(targets)
         message = "text, target: expected as many of either, received other counts; give one target a text"
         checks = [tf.debugging.Assert(tf.equal(tf.size(texts), tf.size(targets)), [message])]
+        if self._protected:
+            texts, protected = mask(texts, self._protected)
+            message = f"text: expected at most {COUNT} placeholders to score, received more; divide it"
+            checks.append(tf.debugging.Assert(tf.reduce_all(protected.row_lengths() <= COUNT), [message]))
+            targets = mask_alike(targets, protected, self._protected)
+        ids = self._source.tokenize(texts), self._target.tokenize(targets)
         for name, rows, limit in zip(("text", "target"), ids, self._limits, strict=True):
             message = f"{name}: expected at most {limit} pieces to score, received more; shorten it"
             checks.append(tf.debugging.Assert(tf.reduce_all(rows.row_lengths() <= limit), [message]))
         with tf.control_dependencies(checks):
             columns = [rows.with_values(tf.identity(rows.values)) for rows in ids]
         outputs = [tf.TensorSpec([], dtype) for dtype in (tf.float32, tf.int32, tf.string)]
-        names = "log_probability", "pieces", "piece_log_probabilities"
-        return dict(zip(names, in_chunks(self._score_chunk, columns, outputs), strict=True))
+        total, pieces, told = in_chunks(self._score_chunk, columns, outputs)
+        if self._protected:
+            told = unmask(told[:, None], in_json(of_parts(columns[0], protected)))[:, 0]
+        return {"log_probability": total, "pieces": pieces, "piece_log_probabilities": told}
 
     def _score_chunk(self, source_ids: tf.Tensor, target_ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
         each = token_log_probabilities(self._members, source_ids, target_ids)

@@ -37,7 +37,7 @@ def whole_texts(texts: tf.Tensor) -> Sentences:
     return Sentences(texts, tf.range(tf.size(texts)), nothing, nothing, tf.fill(tf.shape(texts), False))
 
 
-def split_sentences(texts: tf.Tensor) -> Sentences:
+def split_sentences(texts: tf.Tensor, protected: str = "") -> Sentences:
     r"""Divides texts into sentences.
 
     A sentence ends at a line break, \n or \r\n, and with `.`, `!`, `?` or their like in other scripts, and the quotes
@@ -47,13 +47,15 @@ def split_sentences(texts: tf.Tensor) -> Sentences:
 
     Args:
         texts: `(texts,)` string, any bytes.
+        protected: A pattern of text within which none ends; empty for none.
 
     Returns:
         The sentences; none for an empty text.
     """
     texts = tf.strings.regex_replace(texts, _MARK, _MARK + _MARK_SIGN)
     texts = tf.strings.regex_replace(texts, r"\x{0}", _MARK + _NUL_SIGN)
-    ragged = tf_text.regex_split(texts, DIVIDING, DIVIDING)
+    dividing = f"{protected}|{DIVIDING}" if protected else DIVIDING
+    ragged = tf_text.regex_split(texts, dividing, dividing)
     pieces, rows = ragged.values, tf.cast(ragged.value_rowids(), tf.int32)
     ends = tf.strings.regex_full_match(pieces, ENDING)
     after_end = tf.concat([[True], ends[:-1]], axis=0)

@@ -7,20 +7,25 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from models.beam_search import Hypotheses
 from models.config import DecodingConfig
 from models.ensemble import Ensemble, load_ensemble
 from models.run import SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, load_model, load_shortlist
 from models.search import length_limit, search
 from models.seq2seq import Seq2Seq
 from models.shortlist import Shortlist
+from pipeline.protected import COUNT
 from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer
 from serving.aligner import Aligner, Alignments
 from serving.chunks import in_chunks
+from serving.placeholders import mask, of_parts, repair, unmask
+from serving.release_config import WeightKind
 from serving.scorer import Scorer
 from serving.segments import Parts, divide, join
 from serving.sentence_ends import SPACE
 from serving.sentences import Sentences, join_sentences, split_sentences, whole_texts
+from serving.weights import store
 
 
 def load_tokenizers(run: str | Path, config: RunConfig) -> tuple[Tokenizer, Tokenizer]:
@@ -57,6 +62,9 @@ class Translator(tf.Module):
         target: Its target subwords.
         decoding: How to search.
         shortlist: The tokens to choose among; by default all.
+        weights: How an export of it stores large matrices, to which those of the model are rounded; see `store`.
+        protected: The pattern of text that placeholders stand for, so that each such text is in the translation as
+            often as in the source: where the model left one out, at the end of the sentence, or part. Empty for none.
 
     Attributes:
         attends: Whether it is one model with attention, which `align` needs.
@@ -69,27 +77,38 @@ class Translator(tf.Module):
         target: Tokenizer,
         decoding: DecodingConfig,
         shortlist: Shortlist | None = None,
+        weights: WeightKind = "float32",
+        protected: str = "",
     ):
         super().__init__(name="translator")
-        self.source, self.decoding = source, decoding
+        self.source, self.decoding, self.protected = source, decoding, protected
         self.target = source if target.fingerprint == source.fingerprint else target
         # The Keras model itself must not be tracked: TF Serving's session would not find its variables.
-        self._weights = [weight.value for weight in model.weights]
+        self._weights, self._restored = store(model.weights, weights)
         shortlist = Shortlist(*map(tf.constant, shortlist)) if shortlist else None
-        self._search = lambda ids, n_best: search(model, ids, decoding, n_best, shortlist)
+        self._searched = lambda ids, n_best: search(model, ids, decoding, n_best, shortlist)
         members = model.members if isinstance(model, Ensemble) else (model,)
-        self._scorer = Scorer(members, self.source, self.target, decoding)
+        self._scorer = Scorer(members, self.source, self.target, decoding, protected)
         self.attends = isinstance(model, Seq2Seq) and model.config.attention != "none"
         self._aligner = Aligner(members[0], self.source, self.target)
+        # Every placeholder may have been left out.
+        self._longest = length_limit(decoding.max_source_length, decoding) + 2 * COUNT * bool(protected)
         self._word_starts = tf.constant(source.word_starts().numpy())
 
     @classmethod
-    def from_run(cls, run: str | Path, ensemble: Sequence[str | Path] = (), **settings: Any) -> "Translator":
+    def from_run(
+        cls,
+        run: str | Path,
+        ensemble: Sequence[str | Path] = (),
+        weights: WeightKind = "float32",
+        **settings: Any,
+    ) -> "Translator":
         """Loads the best model of a run.
 
         Args:
             run: The run's folder.
             ensemble: Runs whose best models translate together with it; settings and shortlist are those of `run`.
+            weights: How an export stores large matrices.
             **settings: Fields of `DecodingConfig`, instead of the recipe's.
 
         Raises:
@@ -100,7 +119,8 @@ class Translator(tf.Module):
         decoding = dataclasses.replace(config.recipe.decoding, **settings)
         source, target = load_tokenizers(run, config)
         model = load_ensemble([run, *ensemble]) if ensemble else load_model(run)
-        return cls(model, source, target, decoding, load_shortlist(run, decoding))
+        shortlist = load_shortlist(run, decoding)
+        return cls(model, source, target, decoding, shortlist, weights, config.protected)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False)
     def translate(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -151,9 +171,9 @@ class Translator(tf.Module):
             column for each source piece.
         """
         sentences, parts, count = self._divide(text)
-        limit = length_limit(self.decoding.max_source_length, self.decoding)
-        outputs = [tf.TensorSpec([], tf.string), tf.TensorSpec([limit], tf.int32), tf.TensorSpec([], tf.string)]
+        outputs = [tf.TensorSpec([], tf.string), tf.TensorSpec([self._longest], tf.int32), tf.TensorSpec([], tf.string)]
         found = Alignments(*in_chunks(self._align_chunk, [parts.ids], outputs))
+        found = found._replace(texts=unmask(found.texts[:, None], parts.spans)[:, 0])
         translations = join_sentences(join(found.texts[:, None], parts, tf.size(sentences.texts)), sentences, count)
         return {"translation": translations[:, 0], "alignment": self._aligner.tell(sentences, parts, found, count)}
 
@@ -161,9 +181,13 @@ class Translator(tf.Module):
         ids = self._search(source_ids, 1).ids[:, 0]
         longest = tf.reduce_max(tf.math.count_nonzero(ids, axis=1, dtype=tf.int32))
         matrices = self._aligner.matrices(source_ids, ids[:, :longest])
-        limit = length_limit(self.decoding.max_source_length, self.decoding)
-        ids = tf.pad(ids, [[0, 0], [0, limit - tf.shape(ids)[1]]])
+        ids = tf.pad(ids, [[0, 0], [0, self._longest - tf.shape(ids)[1]]])
         return Alignments(self.target.detokenize(tf.RaggedTensor.from_tensor(ids)), ids, matrices)
+
+    def _search(self, source_ids: tf.Tensor, n_best: int) -> Hypotheses:
+        """The best translations of `source_ids (batch, src_len)`, with the placeholders of each source."""
+        found = self._searched(source_ids, n_best)
+        return found._replace(ids=repair(source_ids, found.ids, self.target.space)) if self.protected else found
 
     def _divide(self, texts: tf.Tensor) -> tuple[Sentences, Parts, tf.Tensor]:
         """Divides `texts (batch,)` into sentences, and these into parts; tells how many texts there are."""
@@ -171,13 +195,16 @@ class Translator(tf.Module):
         texts = tf.ensure_shape(texts, [None])
         count = tf.size(texts)
         texts = tf.where(tf.strings.regex_full_match(texts, f"{SPACE}*"), "", texts)
-        sentences = split_sentences(texts) if self.decoding.split_sentences else whole_texts(texts)
-        ids = self.source.tokenize(sentences.sentences)
+        split = self.decoding.split_sentences
+        sentences = split_sentences(texts, self.protected) if split else whole_texts(texts)
+        bare, spans = mask(sentences.sentences, self.protected) if self.protected else (sentences.sentences, None)
+        ids = self.source.tokenize(bare)
         pieces = tf.math.unsorted_segment_sum(ids.row_lengths() - 1, sentences.texts, count) + 1
         limit = self.decoding.max_text_pieces
         message = f"text: expected at most {limit} pieces, received more; divide the text"
         with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(pieces <= limit), [message])]):
-            return sentences, divide(ids, self._word_starts, self.decoding.max_source_length), count
+            parts = divide(ids, self._word_starts, self.decoding.max_source_length, bool(self.protected))
+        return sentences, parts if spans is None else parts._replace(spans=of_parts(parts.ids, spans)), count
 
     def _translate(self, texts: tf.Tensor, n_best: int) -> Translations:
         sentences, parts, count = self._divide(texts)
@@ -188,9 +215,9 @@ class Translator(tf.Module):
                 [tf.TensorSpec([n_best], dtype) for dtype in (tf.string, tf.float32, tf.int32)],
             )
         )
-        rows = tf.gather(sentences.texts, parts.texts)
+        rows, texts = tf.gather(sentences.texts, parts.texts), unmask(found.texts, parts.spans)
         return Translations(
-            join_sentences(join(found.texts, parts, tf.size(sentences.texts)), sentences, count),
+            join_sentences(join(texts, parts, tf.size(sentences.texts)), sentences, count),
             tf.math.unsorted_segment_sum(found.scores, rows, count),
             tf.math.unsorted_segment_sum(found.lengths, rows, count),
         )

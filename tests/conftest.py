@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 
@@ -5,8 +7,9 @@ import pytest
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Keeps the tests of a file in one process, and all of `serving`, which share models: what trains these is slow."""
+    serving = Path(__file__).with_name("serving")
     for item in items:
-        of_serving = item.path.parent.name == "serving"
+        of_serving = serving in item.path.parents
         item.add_marker(pytest.mark.xdist_group("serving" if of_serving else str(item.path)))
-        if of_serving and {"run", "plain_run"} & set(item.fixturenames):
+        if of_serving and {"run", "plain_run", "protected_run"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)

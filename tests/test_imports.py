@@ -87,7 +87,9 @@ def test_what_the_extra_grpc_brings_is_named_by_few_modules_alone() -> None:
         assert not any(written_imports(file) & {"tensorflow_serving", "grpc"} for file in path.glob("*.py"))
 
 
-@pytest.mark.parametrize("name", ["pipeline.errors", "pipeline.files", "pipeline.schema", "pipeline.config"])
+@pytest.mark.parametrize(
+    "name", ["pipeline.errors", "pipeline.files", "pipeline.schema", "pipeline.config", "pipeline.protected"]
+)
 def test_what_the_stages_agree_on_needs_the_standard_library_alone(name: str) -> None:
     assert packages(loaded_by([name])) - packages(loaded_by(["json"])) <= sys.stdlib_module_names | {"pipeline"}
 

@@ -66,6 +66,7 @@ def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture
             "export",
             ["--keep KEEP", "--check ", "--check-source", "--compare-target", "--margin MARGIN", "default: 1.0"],
         ),
+        ("export", ["--weights {float32,bfloat16,int8}", "default: float32"]),
         ("rollback", ["EXPORT"]),
         ("translate", ["--input INPUT", "--output OUTPUT", "--overwrite", "OUTPUT.partial", "NMT_API_KEY"]),
         ("translate", ["MODEL", "--beam-size BEAM_SIZE", "--seed SEED", r"A line ends with \n alone or \r\n"]),
@@ -95,6 +96,11 @@ def test_every_argument_is_described(verb: str) -> None:
     [
         (["trian"], "unknown verb trian, the nearest known one is train; see `nmt --help`"),
         (["export", "RUN"], "the following arguments are required: output; see `nmt export --help`"),
+        (
+            ["export", "RUN", "--output", "x", "--weights", "int4"],
+            "--weights: expected one of ['float32', 'bfloat16', 'int8'], received 'int4'; see `nmt export --help`",
+        ),
+        (["export", "RUN", "--output", "x", "--keep", "0"], "--keep: expected at least 1, received 0; keep one"),
         (["serve", "a", "b"], "unrecognized arguments: b; see `nmt serve --help`"),
         (
             ["serve", "a", "--prot", "1"],

@@ -176,6 +176,15 @@ def test_other_subwords_are_refused(save, side):
         load_ensemble(runs)
 
 
+def test_other_protected_text_is_refused(save):
+    runs = [save("one", {}, protected="a"), save("two", {}, protected="a"), save("three", {}, protected="b")]
+    assert len(load_ensemble(runs[:2]).members) == 2
+    with pytest.raises(
+        UserError, match=f"^--ensemble: expected runs that protect .* '{runs[0]}', .* '{runs[2]}', which"
+    ):
+        load_ensemble(runs)
+
+
 def test_a_member_that_is_no_run_is_refused(save, tmp_path):
     with pytest.raises(UserError, match=rf"^RUN: expected the folder of a training, received '{tmp_path / 'none'}'"):
         load_ensemble([save("one", {}), tmp_path / "none"])

@@ -31,6 +31,15 @@ def test_settings_come_back(tmp_path):
     assert written["recipe"]["model"]["summary_at_every_step"] and written["target_vocab_size"] == 9
 
 
+def test_a_run_of_before_there_were_placeholders(tmp_path):
+    CONFIG.write(tmp_path)
+    path = tmp_path / "config.json"
+    fields = json.loads(path.read_text())
+    del fields["protected"]
+    path.write_text(json.dumps(fields))
+    assert RunConfig.read_from(tmp_path) == CONFIG and not CONFIG.protected
+
+
 def test_no_run(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path, tmp_path / "none", tmp_path / "file"):

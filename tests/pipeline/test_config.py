@@ -13,6 +13,12 @@ def test_lists_become_tuples():
     )
 
 
+def test_placeholders_take_ten_ids():
+    assert PreprocessConfig(**GIVEN, vocab_size=271, protect=True).protect
+    with pytest.raises(UserError, match="--vocab-size: expected at least 271, received 270"):
+        PreprocessConfig(**GIVEN, vocab_size=270, protect=True)
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

@@ -19,6 +19,7 @@ from pipeline import records
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.preprocess import preprocess, report
+from pipeline.protected import PATTERN, SYMBOLS
 from pipeline.schema import Manifest
 from pipeline.tokenizer import Tokenizer
 
@@ -175,6 +176,7 @@ def test_the_manifest_describes_the_folder(configure):
     for side, tokens in enumerate((train.source_tokens, train.target_tokens)):
         ids = tokenizer.tokenize(tf.constant([pair[side] for pair in FILLER[20:]]))
         assert ids.flat_values.shape[0] == tokens
+    assert (manifest.protected, manifest.masked) == ("", 0)
     assert manifest.settings["shards"] == 3 and "output" not in manifest.settings
     assert manifest.versions["tensorflow-text"].startswith("2.20.")
 
@@ -207,6 +209,30 @@ def test_vocabularies_can_be_separate(configure):
     source, target = (Tokenizer.read(Path(config.output, f"{side}.spm")) for side in ("source", "target"))
     [row] = target.tokenize(tf.constant(["gimgim"])).to_list()
     assert len(row) == 2 < len(source.tokenize(tf.constant(["gimgim"])).to_list()[0])
+
+
+def test_what_both_sides_protect_becomes_placeholders(configure):
+    train = [
+        *((f"{source} {{n{n % 7}}} <b>", f"<b> {target} {{n{n % 7}}}") for n, (source, target) in enumerate(FILLER)),
+        ("AT&amp;T %s", "AT und T %s"),
+        ("du ba fe", "bu ba fe"),
+    ]
+    valid = [(*pair,) for pair in train[:3]]
+    # Leaks are found by what stands in the files.
+    config = configure(train, [*valid, ("ba {n1} <b>", "<b> ba {n1}")], protect=True, joint_vocabulary=False)
+    manifest = preprocess(config)
+    masked = [(f"{source} ⟦0⟧ ⟦1⟧", f"⟦1⟧ {target} ⟦0⟧") for source, target in FILLER]
+    expected = [*masked[3:], ("AT&amp;T ⟦0⟧", "AT und T ⟦0⟧"), train[-1]]
+    assert sorted(read_back(config.output, "train")) == sorted(expected)
+    assert read_back(config.output, "valid") == [*masked[:3], ("ba ⟦0⟧ ⟦1⟧", "⟦1⟧ ba ⟦0⟧")]
+    assert rejects(manifest) == {"leaked": 3}
+    assert (manifest.protected, manifest.masked) == (PATTERN, len(FILLER) + 2)
+    assert f"kept with placeholders {manifest.masked}" in [
+        " ".join(row.split()) for row in report(manifest).splitlines()
+    ]
+    for side in (manifest.source, manifest.target):
+        tokenizer = Tokenizer.read(Path(config.output, side.file))
+        assert tokenizer.spell(range(4, 14)) == list(SYMBOLS)
 
 
 def test_without_validation_files_a_share_is_held_out(configure):

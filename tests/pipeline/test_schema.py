@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -20,6 +21,15 @@ MANIFEST = Manifest(
 def test_a_manifest_comes_back(tmp_path):
     MANIFEST.write(tmp_path)
     assert Manifest.read_from(tmp_path) == MANIFEST
+
+
+def test_a_manifest_of_before_there_were_placeholders(tmp_path):
+    MANIFEST.write(tmp_path)
+    path = tmp_path / MANIFEST_FILE
+    fields = json.loads(path.read_text())
+    del fields["protected"], fields["masked"]
+    path.write_text(json.dumps(fields))
+    assert Manifest.read_from(tmp_path) == MANIFEST and not MANIFEST.protected
 
 
 def test_a_folder_without_a_manifest_is_no_data_set(tmp_path):

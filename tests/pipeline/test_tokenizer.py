@@ -8,6 +8,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
+from pipeline.protected import SYMBOLS, is_placeholder
 from pipeline.schema import UNK_ID
 from pipeline.tokenizer import Tokenizer, normalize, train_subwords
 
@@ -132,6 +133,25 @@ def test_rare_characters_become_bytes():
     tokenizer = Tokenizer(train_subwords(sentences, vocab_size=400, character_coverage=0.99))
     # The space before the first word is a piece, the character three bytes, and END.
     assert len(tokenizer.tokenize(tf.constant(["\u4e2d"])).to_list()[0]) == 5
+
+
+def test_placeholders_are_pieces_of_their_own():
+    sentences = [*SENTENCES, *["Hallo ⟦0⟧, das ist⟦1⟧gut ⟦9⟧⟦0⟧."] * 5]
+    tokenizer = Tokenizer(train_subwords(sentences, vocab_size=360, placeholders=True))
+    assert tokenizer.spell(range(4, 15)) == [*SYMBOLS, "<0x00>"]
+    texts = ["Der⟦1⟧Hund ⟦0⟧⟦9⟧.", "⟦2⟧", "⟦ 2⟧"]
+    ids = tokenizer.tokenize(tf.constant(texts)).to_list()
+    assert [[piece for piece in row if is_placeholder(piece)] for row in ids] == [[5, 4, 13], [6], []]
+    assert ids[1] == [tokenizer.space, 6, 3] and tokenizer.spell([tokenizer.space]) == ["\u2581"]
+    assert [tokenizer.text(row) for row in ids] == texts
+    pieces = tokenizer.spell(range(14, tokenizer.vocab_size))
+    assert not any(sign in piece for piece in pieces for sign in "⟦⟧")
+    # So a shortlist knows them as translations of themselves, whatever else the other side's subwords are.
+    other = Tokenizer(train_subwords(SENTENCES, vocab_size=340, placeholders=True))
+    assert tokenizer.ids_in(other).numpy()[4:14].tolist() == [*range(4, 14)]
+    # Without them, such a sign is a character like any other.
+    without = Tokenizer(train_subwords(sentences, vocab_size=360))
+    assert without.spell([4]) == ["<0x00>"] and any("⟦" in piece for piece in without.spell(range(without.vocab_size)))
 
 
 def test_a_file_is_read_if_it_is_the_right_one(tmp_path):

@@ -28,13 +28,30 @@ def draw_pairs(count: int, seed: int) -> list[tuple[str, str]]:
     return list(pairs.items())
 
 
-def make_data(folder: Path, joint_vocabulary: bool) -> Path:
-    """Preprocesses 500 pairs of the toy language."""
+def draw_protected(count: int, seed: int) -> list[tuple[str, str]]:
+    """Sentences of the toy language with one to three placeholders, URLs or tags, which their translations have too."""
+    draw = random.Random(seed)
+    names = [f"{a}{b}" for a in "bdfgk" for b in "aeiou"]
+    kinds = ("{{{}}}", "%({})s", "https://{}.org/?q=1", "{}@nmt.org", "<{}>", "</{}>", '<{0} id="x. y">')
+    pairs = []
+    for source, target in draw_pairs(count, seed):
+        sides = source.split(), target.split()
+        for _ in range(draw.randint(1, 3)):
+            place, span = draw.randint(0, len(sides[0])), draw.choice(kinds).format(draw.choice(names))
+            for words in sides:
+                words.insert(place, span)
+        pairs.append((" ".join(sides[0]), " ".join(sides[1])))
+    return pairs
+
+
+def make_data(folder: Path, joint_vocabulary: bool, protect: bool = False) -> Path:
+    """Preprocesses 500 pairs of the toy language; with as many that hold protected text."""
     from pipeline.config import PreprocessConfig
     from pipeline.preprocess import preprocess
 
+    pairs = draw_pairs(500, seed=1) + (draw_protected(500, seed=4) if protect else [])
     files = [folder / "source.txt", folder / "target.txt"]
-    for file, lines in zip(files, zip(*draw_pairs(500, seed=1), strict=True), strict=True):
+    for file, lines in zip(files, zip(*pairs, strict=True), strict=True):
         file.write_text("".join(f"{line}\n" for line in lines))
     source, target = map(str, files)
     output = folder / "data"
@@ -45,6 +62,7 @@ def make_data(folder: Path, joint_vocabulary: bool) -> Path:
             str(output),
             vocab_size=460,
             joint_vocabulary=joint_vocabulary,
+            protect=protect,
             valid_share=0.1,
             shards=2,
             source_language="en",
@@ -86,6 +104,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a model with attention that has learned the toy language."""
     return make_run(data, tmp_path_factory.mktemp("runs") / "attention", epochs=10, beam_size=3, shortlist=20)
+
+
+@pytest.fixture(scope="session")
+def protected_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a model that has learned the toy language, and where placeholders go in it."""
+    data = make_data(tmp_path_factory.mktemp("protected"), joint_vocabulary=True, protect=True)
+    return make_run(data, tmp_path_factory.mktemp("runs") / "protected", epochs=6, beam_size=3, shortlist=20)
 
 
 @pytest.fixture(scope="session")
@@ -142,6 +167,12 @@ def sentences() -> list[str]:
     short = [source for source, _ in draw_pairs(180, seed=2)]
     long = [" ".join(short[i : i + 25]) for i in range(0, 100, 5)]
     return random.Random(3).sample(short + long, 200)
+
+
+@pytest.fixture(scope="session")
+def protected_pairs() -> list[tuple[str, str]]:
+    """100 pairs that hold protected text, which `protected_run` has not seen together."""
+    return draw_protected(100, seed=9)
 
 
 @pytest.fixture(scope="session")

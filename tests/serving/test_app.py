@@ -276,7 +276,7 @@ AVAILABLE = {
         ("GET", PREDICT, 400, f"Malformed request: GET {PREDICT}"),
         ("GET", "/v1/models/other/metadata", 404, "Servable not found for request: Latest(other)"),
         ("GET", "/v1/models/nmt/versions/3/metadata", 404, "Servable not found for request: Specific(nmt, 3)"),
-        ("GET", "/", 404, "Not Found"),
+        ("GET", "/elsewhere", 404, "Not Found"),
         ("POST", "/v1/models/nmt", 400, "Malformed request: POST /v1/models/nmt"),
         ("POST", "/v1/models/nmt:PREDICT", 400, "Malformed request: POST /v1/models/nmt:PREDICT"),
         ("POST", f"{PREDICT}?x=1", 400, f"Malformed request: POST {PREDICT}?x=1"),

@@ -41,6 +41,17 @@ def test_a_page_needs_nothing_else_and_no_text_ends_its_script(page: tuple[str, 
     assert not re.search(r"(src|href)=", html)
 
 
+def test_protected_text_is_shown_as_it_is(protected_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    translation = inspect(str(protected_run), "one {a} cats <b>", str(path))
+    data = json.loads(re.search(r"const data = (.*);\n", path.read_text("utf-8"))[1])
+    assert [piece for piece in data["source"] if piece[0] in "{<"] == ["{a}", "<b>", "</s>"]
+    assert sorted(piece for piece in data["target"] if piece[0] in "{<") == ["</s>", "<b>", "{a}"]
+    assert data["translation"] == translation and sorted(re.findall("{a}|<b>", translation)) == ["<b>", "{a}"]
+    with pytest.raises(UserError, match=r"^--text: expected at most 10 placeholders, received 11; shorten it"):
+        inspect(str(protected_run), "{a}" * 11, str(path))
+
+
 @pytest.mark.parametrize(("text", "received"), [(" ", "' '"), ("one " * 50, "pieces, received")])
 def test_a_text_that_cannot_be_shown_is_refused(run: Path, tmp_path: Path, text: str, received: str) -> None:
     with pytest.raises(UserError, match=r"^--text: expected ") as error:

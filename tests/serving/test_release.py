@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from pipeline.errors import UserError
@@ -5,6 +7,7 @@ from serving.check import check_export
 from serving.endpoint import open_model
 from serving.export import export
 from serving.release import release
+from serving.release_config import ReleaseConfig
 from serving.translator import Translator
 
 
@@ -25,9 +28,9 @@ def write(tmp_path):
 
 def test_it_checks_and_keeps(run, tmp_path, write, sentences):
     output = tmp_path / "export"
-    options = {"keep": 2, "check_source": write("source", sentences[:20])}
-    assert [release(str(run), str(output), **options) for _ in range(2)] == [f"{output}/1", f"{output}/2"]
-    release(str(run), str(output), keep=2, check=True)
+    options = ReleaseConfig(keep=2, check_source=write("source", sentences[:20]))
+    assert [release(str(run), str(output), options) for _ in range(2)] == [f"{output}/1", f"{output}/2"]
+    release(str(run), str(output), ReleaseConfig(keep=2, check=True))
     assert names(output) == ["2", "3"]
 
 
@@ -46,35 +49,32 @@ def test_a_failed_check_leaves_no_version(run, other_run, tmp_path):
 def test_a_new_version_must_not_be_worse(run, other_run, plain_run, tmp_path, write, sentences, capsys):
     output = tmp_path / "export"
     references = open_model(str(run))(sentences)
-    options = {"compare_source": write("source", sentences), "compare_target": write("target", references)}
-    release(str(run), str(output), **options)
+    files = {"compare_source": write("source", sentences), "compare_target": write("target", references)}
+    options = ReleaseConfig(**files)
+    release(str(run), str(output), options)
     assert f"{output}: there is no version yet to compare with" in capsys.readouterr().err
     # The plain run has hardly learned, and the first one's own translations are the references.
     with pytest.raises(
         UserError, match=r"^--margin: expected a new version at most 1.0 BLEU below .*/1 with 100.00, r"
     ):
-        release(str(plain_run), str(output), **options, keep=1)
+        release(str(plain_run), str(output), dataclasses.replace(options, keep=1))
     assert names(output) == ["1"]
     told = capsys.readouterr().err
     assert f"{output}/1: BLEU 100.00 (95 % of samples within 100.00 ± 0.00)\nnew version: BLEU " in told
     assert "p-value of the difference 0.0010  nrefs:1|bs:1000|seed:12345|case:mixed" in told
-    release(str(plain_run), str(output), **options, margin=100.0)
+    release(str(plain_run), str(output), dataclasses.replace(options, margin=100.0))
     # The new one is now what is to be compared with: nothing is worse than it.
-    release(str(run), str(output), **options)
+    release(str(run), str(output), options)
     assert names(output) == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"keep": 0}, "--keep: expected at least 1, received 0"),
-        ({"margin": -1.0}, "--margin: expected at least 0, received -1.0"),
-        ({"compare_source": "x"}, "--compare-source, --compare-target: expected both or none"),
-        ({"compare_target": "x"}, "--compare-source, --compare-target: expected both or none"),
         ({"compare_source": "missing", "compare_target": "x"}, "--compare-source: expected a readable"),
         ({"check_source": "missing"}, "--check-source: expected a readable"),
     ],
 )
-def test_wrong_arguments_are_found_before_the_work(options, message, tmp_path):
+def test_missing_files_are_found_before_the_work(options, message, tmp_path):
     with pytest.raises(UserError, match=f"^{message}"):
-        release("no-run", str(tmp_path), **options)
+        release("no-run", str(tmp_path), ReleaseConfig(**options))

@@ -80,6 +80,26 @@ def test_the_smallest_parts():
     assert divided([[10, 11, 12]], max_length=2) == [(0, [10, 3], ""), (0, [11, 3], ""), (0, [12, 3], " ")]
 
 
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        # Ten and what follows them are one part.
+        ([*range(4, 14), 20], [([*range(4, 14), 20, 3], "")]),
+        # Before an eleventh a part begins: with the word after the tenth, or with the eleventh itself.
+        ([20, *range(4, 14), 20, 4], [([20, *range(4, 14), 3], ""), ([20, 4, 3], " ")]),
+        ([*range(4, 14), 21, 4], [([*range(4, 14), 3], ""), ([21, 4, 3], "")]),
+        ([4] * 21, [([4] * 10 + [3], ""), ([4] * 10 + [3], " "), ([4, 3], " ")]),
+    ],
+)
+def test_no_part_has_more_than_ten_placeholders(row, expected):
+    ids = tf.ragged.constant([[20, 3], [*row, 3]], dtype=tf.int32)
+    parts = divide(ids, WORD_STARTS, max_length=40, placeholders=True)
+    separators = [separator.decode() for separator in parts.separators.numpy()]
+    assert list(zip(parts.ids.to_list(), separators, strict=True)) == [([20, 3], ""), *expected]
+    assert parts.texts.numpy().tolist() == [0, *[1] * len(expected)]
+    assert divided([row], max_length=40) == [(0, [*row, 3], "")]
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.lists(st.integers(END_ID + 1, VOCAB - 1), max_size=70), max_size=5), st.integers(2, 40))
 def test_nothing_is_lost_and_no_part_is_too_long(rows, max_length):

@@ -4,6 +4,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.protected import PATTERN
 from serving.sentences import join_sentences, split_sentences, whole_texts
 
 
@@ -73,6 +74,23 @@ def test_sentences_that_end(sentences, space):
 def test_what_ends_no_sentence(sentence):
     (found,) = split(sentence.removesuffix(" \u00a0"))
     assert found == [sentence.removesuffix(" \u00a0")]
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ['Click <a title="Now. Or never!">here</a>.', "<b>Bye</b>.", "So."],
+        ["{{ greeting. Or not }} he said.", "No."],
+        ["See https://a.org/?q=1. ", "Or www.x.org?", "Mail a.b@c.org!", "OK %s.", "{0}."],
+        ['请看<a title="一。二">这里</a>。', "好。"],
+    ],
+    ids=ascii,
+)
+def test_no_sentence_ends_within_protected_text(sentences):
+    text = "  ".join(sentences)
+    found = split_sentences(tf.constant([text]), PATTERN)
+    assert [sentence.decode() for sentence in found.sentences.numpy()] == [sentence.strip() for sentence in sentences]
+    assert join_sentences(found.sentences[:, None], found, tf.constant(1)).numpy()[0, 0].decode() == text
 
 
 def test_full_width_ends_need_no_white_space():
