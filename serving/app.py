@@ -16,8 +16,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as WebRoute
+from starlette.routing import request_response
 
-from serving import json_values, predict_request, predict_response, prometheus, rest
+from serving import json_values, openapi, predict_request, predict_response, prometheus, rest
 from serving.access_log import REQUEST_ID, AccessLog
 from serving.api_keys import ApiKeys, read_keys
 from serving.batcher import count_rows
@@ -30,7 +31,6 @@ from serving.servable import Servable
 from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument
 
 _log = logging.getLogger(__name__)
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _SERVED_BY = "tensorflow/serving/"
 _HEALTH, _READINESS, _METRICS = "/healthz", "/readyz", "/monitoring/prometheus/metrics"
 # What is smaller costs more time than it saves.
@@ -54,9 +54,12 @@ def create_app(catalog: Catalog, config: ServerConfig, metrics: ServingMetrics) 
         WebRoute(_READINESS, service.readiness),
         WebRoute(_METRICS, service.monitoring),
         *page_routes(catalog),
-        WebRoute("/{path:path}", service.answer, methods=_METHODS),
+        WebRoute("/openapi.json", service.description),
     ]
-    return Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
+    app = Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
+    # A route would not match a path with a line break.
+    app.router.default = request_response(service.answer)
+    return app
 
 
 def _middleware(config: ServerConfig) -> list[Middleware]:
@@ -98,6 +101,10 @@ class _Service:
         text = self._metrics.render({model.name: model.numbers() for model in self._catalog.models()})
         return Response(text, headers={"Content-Type": prometheus.CONTENT_TYPE})
 
+    async def description(self, request: Request) -> Response:
+        with_keys = self._config.api_key_file is not None
+        return _respond(200, json_values.to_json(openapi.describe(self._catalog.models(), with_keys)))
+
     async def answer(self, request: Request) -> Response:
         query = request.scope["query_string"]
         target = (request.scope["raw_path"] + (b"?" + query if query else b"")).decode("latin-1")
@@ -130,9 +137,9 @@ class _Service:
 
     async def _infer(self, request: Request, route: rest.Route) -> bytes:
         try:
-            async with asyncio.timeout(self._config.request_timeout):
+            async with asyncio.timeout(self._config.request_timeout) as limit:
                 document = await self._read_document(request)
-                return await self._run(request, route, document)
+                return await self._run(request, route, document, limit.when())
         except TimeoutError:
             raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
 
@@ -142,7 +149,9 @@ class _Service:
             request.state.text = body.decode(errors="replace")
         return json_values.parse_document(body)
 
-    async def _run(self, request: Request, route: rest.Route, document: Mapping[str, Any]) -> bytes:
+    async def _run(
+        self, request: Request, route: rest.Route, document: Mapping[str, Any], deadline: float | None
+    ) -> bytes:
         name = json_values.parse_signature_name(document)
         with self._catalog.use(route) as version:
             if route.verb != "predict":
@@ -150,7 +159,7 @@ class _Service:
             inputs, by_row = predict_request.parse_inputs(document, version.servable.input_dtypes(name))
             request.state.rows = count_rows(inputs)
             check_size(inputs, self._config)
-            outputs = await version.batcher.submit(name, inputs)
+            outputs = await version.batcher.submit(name, inputs, deadline)
         return predict_response.format_outputs(outputs, by_row)
 
     @contextlib.contextmanager

@@ -36,16 +36,19 @@ class Call:
         self._context = context
 
     @contextlib.asynccontextmanager
-    async def time_limit(self, seconds: float) -> AsyncIterator[None]:
+    async def time_limit(self, seconds: float) -> AsyncIterator[float | None]:
         """Breaks the block off after some seconds, or at the client's deadline if that is earlier.
+
+        Yields:
+            That moment, by the clock of the event loop.
 
         Raises:
             StatusError: It took longer.
         """
         left = self._context.time_remaining()
         try:
-            async with asyncio.timeout(seconds if left is None else min(seconds, left)):
-                yield
+            async with asyncio.timeout(seconds if left is None else min(seconds, left)) as limit:
+                yield limit.when()
         except TimeoutError:
             raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
 

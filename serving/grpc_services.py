@@ -47,11 +47,11 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         with self._measured(route.model, call):
             if not route.model:
                 raise invalid_argument("ModelSpec has no name specified.")
-            async with call.time_limit(self._config.request_timeout):
-                return await self._predict(route, request, call)
+            async with call.time_limit(self._config.request_timeout) as deadline:
+                return await self._predict(route, request, call, deadline)
 
     async def _predict(
-        self, route: Route, request: predict_pb2.PredictRequest, call: Call
+        self, route: Route, request: predict_pb2.PredictRequest, call: Call, deadline: float | None
     ) -> predict_pb2.PredictResponse:
         name = request.model_spec.signature_name or "serving_default"
         with self._catalog.use(route) as version:
@@ -65,7 +65,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                     {"inputs": {alias: to_values(each, alias) for alias, each in inputs.items()}}
                 ).decode()
             check_size(inputs, self._config)
-            outputs = await version.batcher.submit(name, inputs)
+            outputs = await version.batcher.submit(name, inputs, deadline)
         return write_response(outputs, wanted, signature, route.model, name, version.number)
 
     async def GetModelMetadata(

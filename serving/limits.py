@@ -17,8 +17,14 @@ def check_size(inputs: Mapping[str, np.ndarray], config: ServerConfig) -> None:
         config: The limits.
 
     Raises:
-        StatusError: It has more rows.
+        StatusError: It has more rows, or its texts more characters.
     """
     rows = count_rows(inputs)
     if rows > config.max_rows:
         raise invalid_argument(f"Expecting at most {config.max_rows} rows but got: {rows}; divide the request")
+    texts = (text for array in inputs.values() if array.dtype == object for text in array.ravel())
+    characters = sum(len(text.decode(errors="replace")) for text in texts)
+    if characters > config.max_characters:
+        raise invalid_argument(
+            f"Expecting at most {config.max_characters} characters but got: {characters}; divide the request"
+        )

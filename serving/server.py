@@ -18,6 +18,7 @@ from serving.address import bind, check_certificate, written
 from serving.app import create_app
 from serving.catalog import Catalog
 from serving.config import ServerConfig
+from serving.connections import bounded_connections
 from serving.metrics import ServingMetrics
 from serving.models_config import ModelSource
 from serving.servable import newest_version
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from serving.grpc_server import GrpcServer
 
 _log = logging.getLogger(__name__)
+
+# Connections are accepted as many at a time, before any of them can be refused: with those that are open already, no
+# more than the 1024 files that a process may have open where nobody has raised that.
+_BACKLOG = 256
 
 
 def serve(
@@ -220,6 +225,9 @@ def _server(app: Starlette, config: ServerConfig, on_ready: Callable[[], object]
         log_config=None,
         log_level="warning",
         access_log=False,
+        # A second after the application itself gives a request up, and answers so.
+        http=bounded_connections(config.max_connections, config.request_timeout + 1),
+        backlog=_BACKLOG,
         lifespan="off",
         ws="none",
         ssl_certfile=config.tls_certificate,

@@ -104,7 +104,7 @@ def test_the_servers_time_limit(small_export):
 
 
 def test_a_request_whose_deadline_passes_while_it_waits_is_never_run(small_export, capsys):
-    config = ServerConfig(BatcherConfig(batch_timeout=0), request_timeout=60)
+    config = ServerConfig(BatcherConfig(parallel_runs=1), request_timeout=60)
     with (
         logging_to_stderr(),
         serving(small_export, config) as (url, stubs),
@@ -127,7 +127,8 @@ def test_a_request_whose_deadline_passes_while_it_waits_is_never_run(small_expor
 
 
 def test_a_client_that_gives_up_leaves_its_place(small_export, capsys):
-    with logging_to_stderr(), serving(small_export) as (_, stubs):
+    config = ServerConfig(BatcherConfig(parallel_runs=1), request_timeout=60)
+    with logging_to_stderr(), serving(small_export, config) as (_, stubs):
         running = stubs.predictions.Predict.future(predict_request("slow", {"n": [500_000]}))
         time.sleep(0.2)
         waiting = stubs.predictions.Predict.future(predict_request("slow", {"n": [ITERATIONS_WITHOUT_END]}))
@@ -139,7 +140,7 @@ def test_a_client_that_gives_up_leaves_its_place(small_export, capsys):
 
 
 def test_a_full_queue(small_export):
-    config = ServerConfig(BatcherConfig(max_queued_rows=2, batch_timeout=0), request_timeout=60)
+    config = ServerConfig(BatcherConfig(max_queued_rows=2, parallel_runs=1), request_timeout=60)
     with serving(small_export, config) as (_, stubs), concurrent.futures.ThreadPoolExecutor(6) as pool:
         first = pool.submit(slow, stubs, 500_000)
         time.sleep(0.2)

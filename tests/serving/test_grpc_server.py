@@ -54,7 +54,9 @@ def test_a_message_too_large(small_export):
 def test_an_answer_larger_than_a_request_may_be(small_export):
     with (
         running_models(
-            [ModelSource("nmt", str(small_export))], ServerConfig(max_body_bytes=7_000_000), grpc_port=0
+            [ModelSource("nmt", str(small_export))],
+            ServerConfig(max_body_bytes=7_000_000, max_characters=7_000_000),
+            grpc_port=0,
         ) as (
             _,
             url,
@@ -105,7 +107,18 @@ def test_without_the_extra(small_export, monkeypatch, capsys):
 @pytest.mark.slow
 def test_at_sigterm_what_is_under_way_is_answered_and_what_comes_is_refused(small_export, tmp_path):
     export = shutil.copytree(small_export / "10", tmp_path / "export" / "1").parent
-    command = [sys.executable, "nmt.py", "serve", export, "--port", "0", "--request-timeout", "120"]
+    command = [
+        sys.executable,
+        "nmt.py",
+        "serve",
+        export,
+        "--port",
+        "0",
+        "--request-timeout",
+        "120",
+        "--batching.parallel_runs",
+        "1",
+    ]
     environment = {**os.environ, "PYTHONPATH": os.getcwd(), "TF_CPP_MIN_LOG_LEVEL": "3"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

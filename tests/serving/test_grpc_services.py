@@ -116,6 +116,7 @@ def test_a_model_that_is_not_there(stubs):
         ("add", {"a": [1.0], "b": [1]}, "Expects arg[1] to be float but int32 is provided"),
         ("picky", {"text": ["bad"]}, "assertion failed: [refused]"),
         ("serving_default", {"text": ["a"] * 4097}, "Expecting at most 4096 rows but got: 4097"),
+        ("serving_default", {"text": ["a" * 1_000_001]}, "Expecting at most 1000000 characters but got: 1000001"),
     ],
 )
 def test_inputs_that_do_not_fit(stubs, signature, inputs, message):

@@ -228,7 +228,7 @@ def test_tls(small_export, certificate, monkeypatch):
 
 
 def test_a_busy_server_serves_everybody_in_the_end(small_export):
-    config = ServerConfig(BatcherConfig(max_queued_rows=6, batch_timeout=0.02))
+    config = ServerConfig(BatcherConfig(max_queued_rows=6, parallel_runs=1))
     results = {}
     with running_models([ModelSource("nmt", str(small_export))], config, grpc_port=0) as (_, url):
 

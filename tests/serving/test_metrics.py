@@ -58,7 +58,7 @@ def test_requests_are_counted_by_how_they_ended(small_export):
 
 
 def test_batches_stages_and_the_queue(small_export):
-    config = ServerConfig(BatcherConfig(batch_timeout=0))
+    config = ServerConfig(BatcherConfig(parallel_runs=1))
     slow = {"signature_name": "slow", "inputs": [300_000]}
     with running(str(small_export), config=config) as url, concurrent.futures.ThreadPoolExecutor(4) as pool:
         first = pool.submit(httpx.post, f"{url}:predict", json=slow, timeout=60)
