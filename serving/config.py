@@ -41,7 +41,7 @@ class ServerConfig:
         poll_interval: Seconds between two looks at the export's folder for other versions; 0 looks only at the start.
         log_text: Write the bodies of requests for predictions, which hold what is to be translated, in the log too.
         api_key_file: File of keys, one a line; requests must then have `Authorization: Bearer KEY` with one of them.
-        tls_certificate: File of a certificate in PEM format, its chain included; with it, HTTPS is served.
+        tls_certificate: File of a certificate in PEM format, its chain included; with it, all is served over TLS.
         tls_key: File of the certificate's private key in PEM format, not encrypted.
         cors_origin: Origins, such as https://example.org, whose pages may ask from a browser; `*` allows all.
     """

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from serving import rest
+from serving.catalog import Catalog
 from serving.export_folder import EXPORT_FILE
 from serving.status import StatusError
 from serving.versions import Model
@@ -44,11 +44,11 @@ _HEADERS = {
 }
 
 
-def page_routes(models: Mapping[str, Model]) -> list[Route]:
+def page_routes(catalog: Catalog) -> list[Route]:
     """The routes of the page, of the files it loads, and of the list of models it lets choose from.
 
     Args:
-        models: The models by name.
+        catalog: The models.
 
     Returns:
         Routes for GET and HEAD: those of `PATHS`, and `/page/models`, which answers a JSON list of objects with `name`,
@@ -57,7 +57,7 @@ def page_routes(models: Mapping[str, Model]) -> list[Route]:
     """
 
     async def list_models(request: Request) -> Response:
-        return JSONResponse([_describe(model) for model in models.values()], headers={"Cache-Control": "no-store"})
+        return JSONResponse([_describe(model) for model in catalog.models()], headers={"Cache-Control": "no-store"})
 
     files = _Files(directory=_FOLDER)
     return [

@@ -1,4 +1,4 @@
-import asyncio
+import contextlib
 import re
 
 import httpx
@@ -10,7 +10,6 @@ from serving.metrics import ServingMetrics
 from serving.models_config import ModelSource
 from serving.page import PATHS
 from serving.server import running_models
-from serving.versions import Model
 
 TYPES = {
     "/": "text/html; charset=utf-8",
@@ -85,15 +84,19 @@ def test_the_models_and_their_signatures(http):
     assert one["languages"] == {}
 
 
-def test_a_model_without_a_version():
-    config = ServerConfig()
-    app = create_app({"nmt": Model("nmt", config)}, config, ServingMetrics())
+def test_a_model_without_a_version(small_export):
+    from starlette.testclient import TestClient
 
-    async def ask():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
-            return await client.get("/page/models")
+    from serving.catalog import Catalog
 
-    assert asyncio.run(ask()).json() == [{"name": "nmt", "version": None, "signatures": [], "languages": {}}]
+    config, metrics = ServerConfig(poll_interval=0), ServingMetrics()
+    with contextlib.closing(Catalog(config, metrics)) as catalog:
+        catalog.replace([ModelSource("nmt", str(small_export))])
+        catalog.find("nmt").unload(10)
+        client = TestClient(create_app(catalog, config, metrics))
+        assert client.get("/page/models").json() == [
+            {"name": "nmt", "version": None, "signatures": [], "languages": {}}
+        ]
 
 
 @pytest.mark.parametrize(

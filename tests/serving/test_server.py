@@ -212,15 +212,6 @@ def test_a_signal_ends_the_process_once_requests_are_answered(small_export, tmp_
     ]
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """The files of a certificate for 127.0.0.1 that signs itself, and of its key."""
-    certificate, key = (str(tmp_path_factory.mktemp("tls") / name) for name in ("certificate.pem", "key.pem"))
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=nmt -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run([*command.split(), "-out", certificate, "-keyout", key], check=True, capture_output=True)
-    return certificate, key
-
-
 def test_https(small_export, certificate):
     config = ServerConfig(tls_certificate=certificate[0], tls_key=certificate[1])
     trusting = ssl.create_default_context(cafile=certificate[0])
