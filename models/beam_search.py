@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops, tree
 
 from models.loops import take, take_each, while_any
+from models.options import is_number
 from models.shortlist import GROUP_SIZE, Choices
 from pipeline.schema import END_ID, PAD_ID, START_ID
 
@@ -45,8 +46,9 @@ class Beam(NamedTuple):
     """The search of each sentence.
 
     Attributes:
-        limits: Longest translation, END included, `(batch,)` int32.
-        barred: `Choices.barred`; an empty tuple without a shortlist.
+        limits: Longest translation, END included, `(batch, 1)` int32.
+        widths: How many hypotheses go on, `(batch, 1)`; an empty tuple where all do.
+        alphas: The exponent of each length penalty, `(batch, 1)`; an empty tuple where it is the same for all.
         last: The last token of each live hypothesis, `(batch, n)`.
         live: Those that go on; their scores are log-probabilities.
         finished: The best of those that have ended.
@@ -55,7 +57,8 @@ class Beam(NamedTuple):
     """
 
     limits: Any
-    barred: Any
+    widths: Any
+    alphas: Any
     last: Any
     live: Hypotheses
     finished: Hypotheses
@@ -63,7 +66,7 @@ class Beam(NamedTuple):
     source: Any
 
 
-def length_penalty(length: Any, alpha: float) -> Any:
+def length_penalty(length: Any, alpha: Any) -> Any:
     """((5 + length) / 6) ** alpha, what a log-probability is divided by (Wu 2016, equation 14); length counts END."""
     return ops.power((5.0 + ops.cast(length, "float32")) / 6.0, alpha)
 
@@ -75,10 +78,13 @@ def beam_search(
     limits: Any,
     max_length: Any,
     beam_size: int,
-    alpha: float,
+    alpha: Any,
     lookahead: int,
     n_best: int = 1,
     choices: Choices | None = None,
+    widths: Any = None,
+    normalized: bool = False,
+    ending: Callable[[Any, Any], Any] | None = None,
 ) -> Hypotheses:
     """Keeps the `beam_size` likeliest hypotheses at every step; one that ends gives up its place for a step.
 
@@ -93,36 +99,47 @@ def beam_search(
         limits: Longest translation of each sentence, END included, `(batch,)` int32, at least 1.
         max_length: Width of the buffers; no limit goes beyond it.
         beam_size: Live hypotheses a sentence.
-        alpha: The length penalty's exponent.
+        alpha: The length penalty's exponent, a number or `(batch,)`.
         lookahead: At least 1.
         n_best: Hypotheses returned, at most `beam_size`.
         choices: The tokens that the logits are of; by default the vocabulary.
+        widths: How many hypotheses of each sentence go on, `(batch,)`, at most `beam_size`: it is searched as with a
+            beam of that size; by default all.
+        normalized: See `models.stepping.Stepping`, for this and the next one.
+        ending: At most 0, and rises as the hypothesis goes on.
 
     Returns:
         The best finished hypotheses.
     """
-    limits = ops.minimum(limits, max_length)
+    limits = ops.minimum(limits, max_length)[:, None]
     batch = ops.shape(limits)[0]
     positions = ops.arange(max_length, dtype="int32")
     end = choices.end if choices else END_ID
+    ranks = ops.arange(beam_size, dtype="int32")
+    alphas = () if is_number(alpha) else alpha[:, None]
+
+    def penalty(length: Any, beam: Beam) -> Any:
+        return length_penalty(length, alpha if is_number(alpha) else beam.alphas)
 
     def extend(t: Any, beam: Beam) -> Beam:
         logits, state = step_fn(beam.last, beam.source, beam.state)
-        logits = logits + beam.barred[:, None] if choices else logits
-        at_limit = ops.equal(t + 1, beam.limits)[:, None]
-        totals, parents, last = _likeliest(logits, beam.live.scores, beam_size, at_limit, end)
+        at_limit = ops.equal(t + 1, beam.limits)
+        totals, parents, last = _likeliest(logits, beam.live.scores, beam_size, at_limit, end, normalized)
+        totals = totals if widths is None else ops.where(ranks < beam.widths, totals, IMPOSSIBLE)
         last = take(choices.tokens, last) if choices else last
         ids = ops.where(positions == t, last[..., None], take_each(beam.live.ids, parents))
         state = tree.map_structure(lambda part: take_each(part, parents), state)
 
         ended = ops.equal(last, END_ID)
         # One that ended before still fills its place, and would else end once more.
-        scores = ops.where(ended & _possible(totals), totals / length_penalty(t + 1, alpha), IMPOSSIBLE)
+        scores = totals / penalty(t + 1, beam)
+        scores = scores + ending(beam.source, state) if ending else scores
+        scores = ops.where(ended & _possible(totals), scores, IMPOSSIBLE)
         finished = _best(Hypotheses(*map(_join, beam.finished, (ids, scores))), n_best)
-        highest = ops.max(ops.where(ended, IMPOSSIBLE, totals), axis=1)
+        highest = ops.max(ops.where(ended, IMPOSSIBLE, totals), axis=1, keepdims=True)
         longest = ops.minimum(t + 1 + lookahead, beam.limits)
-        hopeful = highest / length_penalty(longest, alpha) > finished.scores[:, n_best - 1]
-        totals = ops.where(ended | ~hopeful[:, None], IMPOSSIBLE, totals)
+        hopeful = highest / penalty(longest, beam) > finished.scores[:, n_best - 1 :]
+        totals = ops.where(ended | ~hopeful, IMPOSSIBLE, totals)
         return beam._replace(last=last, live=Hypotheses(ids, totals), finished=finished, state=state)
 
     def unfinished(beam: Beam) -> Any:
@@ -134,14 +151,14 @@ def beam_search(
 
     last = ops.full((batch, 1), START_ID, dtype="int32")
     # A sentence has one hypothesis before the first step, and `beam_size` after it.
-    barred = choices.barred if choices else ()
-    beam = extend(0, Beam(limits, barred, last, empty(1, 0.0), empty(n_best, IMPOSSIBLE), state, source))
+    own = limits, () if widths is None else widths[:, None], alphas
+    beam = extend(0, Beam(*own, last, empty(1, 0.0), empty(n_best, IMPOSSIBLE), state, source))
     # A product of one row alone rounds differently.
     least = 2 if beam_size == 1 else 1
     return while_any(unfinished, extend, 1, beam, take_sentences, lambda beam: beam.finished, least)
 
 
-def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any, end: int) -> tuple[Any, Any, Any]:
+def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any, end: int, normalized: bool) -> tuple[Any, Any, Any]:
     """The likeliest `count` continuations of each sentence.
 
     The choices are seen in groups: only those of the `count` highest maxima can hold what is sought.
@@ -153,6 +170,7 @@ def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any, end: int) ->
         count: How many.
         at_limit: Where END is the only choice, a bool that broadcasts to `(batch, n)`.
         end: The place of END among the choices.
+        normalized: Whether the logits are log-probabilities.
 
     Returns:
         Their log-probabilities, the hypotheses they continue and their places among the choices, `(batch, count)`.
@@ -160,11 +178,13 @@ def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any, end: int) ->
     hypotheses, width = logits.shape[1:]
     size = _group_size(width) if width else GROUP_SIZE
     groups = (width or ops.shape(logits)[2]) // size
-    probabilities = ops.softmax(ops.cast(logits, "float32"), axis=-1)
-    maxima = ops.max(ops.reshape(probabilities, (-1, hypotheses, groups, size)), axis=-1)
-    maxima = ops.reshape(ops.log(maxima) + scores[..., None], (-1, hypotheses * groups))
+    logits = ops.cast(logits, "float32")
+    # Logarithms are taken of the few that may be chosen.
+    values, log = (logits, lambda x: x) if normalized else (ops.softmax(logits, axis=-1), ops.log)
+    maxima = ops.max(ops.reshape(values, (-1, hypotheses, groups, size)), axis=-1)
+    maxima = ops.reshape(log(maxima) + scores[..., None], (-1, hypotheses * groups))
     _, best = ops.top_k(maxima, min(count, hypotheses * groups) if width else count)
-    of_best = ops.log(take_each(ops.reshape(probabilities, (-1, hypotheses * groups, size)), best))
+    of_best = log(take_each(ops.reshape(values, (-1, hypotheses * groups, size)), best))
     of_best = of_best + take_each(scores, best // groups)[..., None]
     found = min(count, best.shape[1] * size)
     totals, chosen = ops.top_k(ops.reshape(of_best, (-1, best.shape[1] * size)), found)
@@ -172,7 +192,8 @@ def _likeliest(logits: Any, scores: Any, count: int, at_limit: Any, end: int) ->
     parents, tokens = group // groups, group % groups * size + chosen % size
 
     # Never quite impossible, as a sentence at its limit has nothing else.
-    ends = scores + ops.log(ops.maximum(probabilities[..., end], np.finfo("float32").tiny))
+    least = np.finfo("float32").tiny
+    ends = scores + log(ops.maximum(values[..., end], np.log(least) if normalized else least))
     ranks = ops.arange(count, dtype="int32")
     return (
         ops.where(at_limit, _widen(ends, count, IMPOSSIBLE), _widen(totals, count, IMPOSSIBLE)),

@@ -175,12 +175,18 @@ class DecodingConfig:
 
     Attributes:
         beam_size: Hypotheses kept; 1 is greedy search.
+        max_beam_size: Widest beam that a request to an export may ask for, unless `beam_size` is wider. The signature
+            `decode` takes the time of so many hypotheses whatever it is asked for.
         length_penalty: The exponent alpha of GNMT's length normalization (Wu 2016, equation 14); 0 turns it off.
+        coverage_penalty: The factor beta of GNMT's penalty of what attention leaves out (Wu 2016, equation 14).
         lookahead: A sentence is done when no hypothesis could pass the best finished one by ending within so many
             steps. With a length penalty a longer one may pass later: a lookahead as large as the longest translation
             waits for it, and takes more time.
+        min_length: Fewest pieces of a translated part, END not counted.
+        no_repeat_ngram: No so many pieces in a row stand twice in a translated part; 0 lets everything be repeated.
         temperature: 0 searches; above it, a translation is drawn among all tokens, of logits divided by this.
         top_k: In drawing, the likeliest tokens among which each is drawn; 0 draws among all.
+        top_p: In drawing, of these the fewest that together have so much of the probability; 1 draws among all.
         seed: Decides what is drawn; a text gives the same translation each time.
         shortlist: Count of frequent target tokens to choose among, beside those that a source's own tokens bring; 0
             chooses among all. A training learns what a token brings if its recipe has a shortlist.
@@ -196,10 +202,15 @@ class DecodingConfig:
     """
 
     beam_size: int = 5
+    max_beam_size: int = 10
     length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
     lookahead: int = 1
+    min_length: int = 0
+    no_repeat_ngram: int = 0
     temperature: float = 0.0
     top_k: int = 0
+    top_p: float = 1.0
     seed: int = 1
     shortlist: int = 0
     split_sentences: bool = True
@@ -209,12 +220,24 @@ class DecodingConfig:
     max_text_pieces: int = 100_000
 
     def __post_init__(self) -> None:
-        for name in ("beam_size", "lookahead", "max_length_offset", "max_text_pieces"):
+        for name in ("beam_size", "max_beam_size", "lookahead", "max_length_offset", "max_text_pieces"):
             require(getattr(self, name) >= 1, f"decoding.{name}", "at least 1", getattr(self, name))
         require(self.seed < 2**32, "decoding.seed", "below 2 ** 32", self.seed)
         require(self.max_source_length >= 2, "decoding.max_source_length", "at least 2", self.max_source_length)
-        for name in ("temperature", "top_k", "seed", "shortlist", "length_penalty", "max_length_factor"):
+        require(0 < self.top_p <= 1, "decoding.top_p", "above 0 and at most 1", self.top_p)
+        for name in (
+            *("temperature", "top_k", "seed", "shortlist", "length_penalty", "coverage_penalty", "max_length_factor"),
+            *("min_length", "no_repeat_ngram"),
+        ):
             require(getattr(self, name) >= 0, f"decoding.{name}", "at least 0", getattr(self, name))
+        longest = int(self.max_source_length * self.max_length_factor) + self.max_length_offset
+        expected = f"below {longest}, the pieces of the longest translation"
+        require(self.min_length < longest, "decoding.min_length", expected, self.min_length)
+
+    @property
+    def widest_beam(self) -> int:
+        """The widest beam that an export searches with."""
+        return max(self.beam_size, self.max_beam_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,6 +251,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         training = self.training
+        fits = not self.decoding.coverage_penalty or self.model.attention != "none"
+        require(fits, "decoding.coverage_penalty", "0 without attention", self.decoding.coverage_penalty)
         by_step = training.truncation_every or training.own_tokens
         # The recurrences' own gradient runs a whole layer at once.
         penalty = self.model.gradient_norm_penalty

@@ -227,13 +227,27 @@ class Decoder(Side):
             From the last token of each hypothesis `(batch, n)`, the source and the state, each part `(batch, n, ...)`,
             to logits `(batch, n, choices)`, minus infinity for PAD and START, and the new state.
         """
+        watch = self.watcher(choices)
+        return lambda ids, source, state: watch(ids, source, state)[:2]
+
+    def watcher(self, choices: Any = None) -> Callable[[Any, Source, Any], tuple[Any, Any, tuple[Any, ...]]]:
+        """Makes a step as `stepper` does, which returns the weights of attention, too.
+
+        They are the mean of all heads', `(batch, n, src_len)`, the only ones; none without attention.
+        """
         logits_of, step = self._logits(choices), self._step()
 
-        def run(ids: Any, source: Source, state: DecoderState) -> tuple[Any, DecoderState]:
-            hidden, state, _ = step(self.embedding(ids), source, state)
-            return logits_of(hidden), state
+        def run(ids: Any, source: Source, state: DecoderState) -> tuple[Any, DecoderState, tuple[Any, ...]]:
+            hidden, state, weights = step(self.embedding(ids), source, state)
+            return logits_of(hidden), state, () if isinstance(weights, tuple) else (self._mean_of_heads(weights),)
 
         return run
+
+    def _mean_of_heads(self, weights: Any) -> Any:
+        if self.config.attention != "multi-head":
+            return weights
+        heads = self.config.attention_heads
+        return ops.mean(ops.reshape(weights, (ops.shape(weights)[0], weights.shape[1], heads, -1)), axis=2)
 
     def _logits(self, choices: Any = None) -> Callable[[Any], Any]:
         """Makes the output layer of search, for some tokens `(choices,)` or all; see `stepper`."""

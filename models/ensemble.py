@@ -36,6 +36,11 @@ class Ensemble:
         self.members = tuple(members)
 
     @property
+    def target_vocab_size(self) -> int:
+        """Count of target ids, the same in all members."""
+        return self.members[0].target_vocab_size
+
+    @property
     def weights(self) -> list[keras.Variable]:
         """Those of all members."""
         return [weight for member in self.members for weight in member.weights]
@@ -47,13 +52,18 @@ class Ensemble:
 
     def stepper(self, choices: Any = None) -> Callable[[Any, Sources, Any], tuple[Any, Any]]:
         """Makes the step of search; see `Decoder.stepper`, of which the logits `(batch, n, choices)` are float32."""
-        steps = [member.stepper(choices) for member in self.members]
+        watch = self.watcher(choices)
+        return lambda ids, sources, states: watch(ids, sources, states)[:2]
 
-        def run(ids: Any, sources: Sources, states: tuple[DecoderState, ...]) -> tuple[Any, tuple[DecoderState, ...]]:
+    def watcher(self, choices: Any = None) -> Callable[[Any, Sources, Any], tuple[Any, Any, tuple[Any, ...]]]:
+        """Makes a step as `stepper` does, which returns the weights of each member with attention, too."""
+        steps = [member.watcher(choices) for member in self.members]
+
+        def run(ids: Any, sources: Sources, states: tuple[DecoderState, ...]) -> tuple[Any, Any, tuple[Any, ...]]:
             each = zip(steps, sources.members, states, strict=True)
-            logits, states = zip(*(step(ids, source, state) for step, source, state in each), strict=True)
+            logits, states, weights = zip(*(step(ids, source, state) for step, source, state in each), strict=True)
             total = sum(ops.log_softmax(ops.cast(x, "float32"), axis=-1) for x in logits)
-            return total / len(steps), states
+            return total / len(steps), states, sum(weights, ())
 
         return run
 

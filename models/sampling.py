@@ -2,11 +2,12 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from keras import ops, tree
 
 from models.beam_search import Hypotheses, StepFunction, take_sentences
+from models.likeliest import likeliest
 from models.loops import take, while_any
+from models.options import is_number
 from pipeline.schema import END_ID, PAD_ID, START_ID
 
 
@@ -15,6 +16,7 @@ class Drawn(NamedTuple):
 
     Attributes:
         limits: Longest translation, END included, `(batch,)` int32.
+        options: Those of `sample` that are one for each sentence, `(batch, 1, 1)`.
         uniforms: What decides the draws, `(batch, n, draws)`.
         last: The last token of each, `(batch, n)`; PAD after END.
         hypotheses: The tokens, and their log-probabilities.
@@ -23,6 +25,7 @@ class Drawn(NamedTuple):
     """
 
     limits: Any
+    options: dict[str, Any]
     uniforms: Any
     last: Any
     hypotheses: Hypotheses
@@ -37,8 +40,10 @@ def sample(
     limits: Any,
     max_length: Any,
     uniforms: Any,
-    temperature: float = 1.0,
-    top_k: int = 0,
+    temperature: Any = 1.0,
+    top_k: Any = 0,
+    top_p: Any = 1.0,
+    normalized: bool = False,
 ) -> Hypotheses:
     """Draws translations, each token by its probability given those before.
 
@@ -50,8 +55,11 @@ def sample(
         max_length: Width of the buffers; no limit goes beyond it.
         uniforms: Random numbers from 0 to 1, `(batch, n, draws)`: the nth translation takes its t-th token by that at
             t modulo draws.
-        temperature: What logits are divided by: below 1 the likely tokens are drawn more often, above 1 less.
+        temperature: What logits are divided by: below 1 the likely tokens are drawn more often, above 1 less. A number,
+            or `(batch,)`, as are the next two.
         top_k: Draws among so many of the likeliest tokens; 0 draws among all.
+        top_p: Draws among the likeliest that together have so much of the probability; 1 draws among all.
+        normalized: See `models.stepping.Stepping`.
 
     Returns:
         The translations in the order of `uniforms`; a score is the log-probability at temperature 1, among all tokens.
@@ -59,13 +67,17 @@ def sample(
     batch, count = ops.shape(uniforms)[0], uniforms.shape[1]
     positions = ops.arange(max_length, dtype="int32")
     limits = ops.minimum(limits, max_length)
+    given = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    own = {name: value[:, None, None] for name, value in given.items() if not is_number(value)}
 
     def extend(t: Any, drawn: Drawn) -> Drawn:
         logits, state = step_fn(drawn.last, drawn.source, drawn.state)
         logits = ops.cast(logits, "float32")
-        tokens = draw(logits / temperature, take(drawn.uniforms, t % ops.shape(uniforms)[2], axis=2), top_k)
+        temperature, top_k, top_p = (given | drawn.options).values()
+        number = take(drawn.uniforms, t % ops.shape(uniforms)[2], axis=2)
+        tokens = draw(logits / temperature, number, top_k, top_p)
         tokens = ops.where(ops.equal(t + 1, drawn.limits)[:, None], END_ID, tokens)
-        log_probabilities = ops.log_softmax(logits, axis=-1)
+        log_probabilities = logits if normalized else ops.log_softmax(logits, axis=-1)
         gained = ops.take_along_axis(log_probabilities, tokens[..., None], axis=-1)[..., 0]
         goes_on = _goes_on(drawn.last)
         tokens = ops.where(goes_on, tokens, PAD_ID)
@@ -77,7 +89,7 @@ def sample(
     empty = Hypotheses(
         ops.full((batch, count, max_length), PAD_ID, dtype="int32"), ops.zeros((batch, count), dtype="float32")
     )
-    drawn = Drawn(limits, uniforms, last, empty, several(state, count), source)
+    drawn = Drawn(limits, own, uniforms, last, empty, several(state, count), source)
     # A product of one row alone rounds differently.
     least = 2 if count == 1 else 1
     return while_any(
@@ -96,12 +108,16 @@ def several(state: Any, count: int) -> Any:
     return tree.map_structure(lambda part: ops.repeat(part, count, axis=1), state)
 
 
-def draw(logits: Any, uniforms: Any, top_k: int = 0) -> Any:
-    """The tokens at which the sum of probabilities passes `uniforms (batch, n)`; `logits` are `(batch, n, vocab)`."""
-    if top_k:
-        lowest = ops.top_k(logits, min(top_k, logits.shape[-1]))[0][..., -1:]
-        logits = ops.where(logits < lowest, -np.inf, logits)
-    sums = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)
+def draw(logits: Any, uniforms: Any, top_k: Any = 0, top_p: Any = 1.0) -> Any:
+    """The tokens at which the sum of probabilities, in the order of the vocabulary, passes a number.
+
+    Args:
+        logits: `(batch, n, vocab)`.
+        uniforms: The numbers, `(batch, n)`.
+        top_k: See `likeliest`, for this and the next one.
+        top_p: The same.
+    """
+    sums = ops.cumsum(ops.softmax(likeliest(logits, top_k, top_p), axis=-1), axis=-1)
     passed = ops.cast(sums <= uniforms[..., None] * sums[..., -1:], "int32")
     return ops.minimum(ops.sum(passed, axis=-1), logits.shape[-1] - 1)
 

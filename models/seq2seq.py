@@ -118,6 +118,10 @@ class Seq2Seq(keras.Model):
         """Makes the step of search; see `Decoder.stepper`."""
         return self.decoder.stepper(choices)
 
+    def watcher(self, choices: Any = None) -> Callable[[Any, Source, Any], tuple[Any, Any, tuple[Any, ...]]]:
+        """Makes the step of search that tells of attention, too; see `Decoder.watcher`."""
+        return self.decoder.watcher(choices)
+
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:

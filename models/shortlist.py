@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from models.loops import take
+from models.stepping import Stepping, around
 from pipeline.files import write_beside
 from pipeline.schema import END_ID, PAD_ID, START_ID, UNK_ID
 
@@ -89,6 +90,15 @@ class Shortlist(NamedTuple):
 
 def _bar(allowed: Any) -> Any:
     return ops.where(allowed, 0.0, -np.inf)
+
+
+def shortlisted(inner: Stepping, choices: Choices) -> Stepping:
+    """A step function, of the logits of choices, that bars what a sentence may not have."""
+
+    def change(barred: Any, last: Any, logits: Any, state: Any) -> tuple[Any, Any]:
+        return logits + barred[:, None], state
+
+    return around(inner, choices.barred, (), change)
 
 
 def learn(

@@ -28,6 +28,7 @@ def describe(version: Path, run: str) -> dict[str, Any]:
     return {
         "limits": {
             "text_pieces": decoding.max_text_pieces,
+            "beam_size": decoding.widest_beam,
             "part_pieces": decoding.max_source_length,
             "translated_part_pieces": f"{decoding.max_length_factor} * part_pieces + {decoding.max_length_offset}",
         },

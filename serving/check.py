@@ -178,10 +178,12 @@ def _differences(found: dict[str, Any], translator: Translator, texts: Sequence[
     rows = tf.constant(list(texts), tf.string)
     expected = [text.decode() for text in translator.translate(rows)["translation"].numpy()]
     scores = translator.nbest(rows)["scores"].numpy()
-    told = found["signatures"]["serving_default"]["texts"]["translation"]["values"]
-    for text, mine, its, score in zip(texts, expected, told, scores, strict=True):
-        if mine != its and not _tied(score):
-            broken.append(f"it translates as its run does: {text.decode()!r} became {its!r}, not {mine!r}")
+    # `decode` is run with the exported options.
+    for name in sorted(found["signatures"].keys() & {"serving_default", "decode"}):
+        told = found["signatures"][name]["texts"]["translation"]["values"]
+        for text, mine, its, score in zip(texts, expected, told, scores, strict=True):
+            if mine != its and not _tied(score):
+                broken.append(f"it translates as its run does: {text.decode()!r} became {its!r}, not {mine!r}")
     return broken[:3]
 
 

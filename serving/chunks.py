@@ -11,7 +11,10 @@ ROWS_AT_ONCE, CHUNKS_AT_ONCE = 64, 2
 
 
 def in_chunks(
-    function: Callable[..., Sequence[tf.Tensor]], columns: Sequence[tf.RaggedTensor], outputs: Sequence[tf.TensorSpec]
+    function: Callable[..., Sequence[tf.Tensor]],
+    columns: Sequence[tf.RaggedTensor],
+    outputs: Sequence[tf.TensorSpec],
+    places: tf.Tensor | None = None,
 ) -> list[tf.Tensor]:
     """Runs a function over rows of ids, the longest first.
 
@@ -19,9 +22,11 @@ def in_chunks(
     of a single row rounds differently.
 
     Args:
-        function: From the ids of each column, `(chunk, longest)` with PAD after END, to tensors `(chunk, ...)`.
+        function: From the ids of each column, `(chunk, longest)` with PAD after END, and `places (chunk,)` if there are
+            any, to tensors `(chunk, ...)`.
         columns: Ids, each `(rows, None)` int32, END included.
         outputs: What the function returns of one row.
+        places: Where the function finds what else belongs to a row, `(rows + 1,)` int32; the last is the company's.
 
     Returns:
         What it returns of all rows, each `(rows, ...)`, in their order.
@@ -33,12 +38,15 @@ def in_chunks(
     lonely = tf.cast((count == 0) | (count % ROWS_AT_ONCE == 1), tf.int32)
     company = tf.RaggedTensor.from_row_lengths(tf.fill([lonely], END_ID), tf.fill([lonely], tf.constant(1, tf.int64)))
     columns = [tf.concat([tf.gather(column, order), company], axis=0) for column in columns]
+    if places is not None:
+        places = tf.concat([tf.gather(places, order), places[count : count + lonely]], axis=0)
     total = count + lonely
     chunks = -(-total // ROWS_AT_ONCE)
 
     def run(i: tf.Tensor, *arrays: tf.TensorArray) -> tuple:
         rows = slice(i * ROWS_AT_ONCE, tf.minimum((i + 1) * ROWS_AT_ONCE, total))
-        values = function(*(column[rows].to_tensor(PAD_ID) for column in columns))
+        given = [column[rows].to_tensor(PAD_ID) for column in columns]
+        values = function(*given) if places is None else function(*given, places[rows])
         return i + 1, *(array.write(i, value) for array, value in zip(arrays, values, strict=True))
 
     arrays = [

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pipeline.errors import UserError
 from serving import grpc_extra
+from serving.decode_options import filled
 from serving.peer import Peer, TranslationError
 from serving.rest_session import RestSession
 from serving.session import Session
@@ -120,11 +121,30 @@ class Client:
         Raises:
             TranslationError: See `translate`; the translations of earlier windows have been given.
         """
+        return self._stream(texts, None)
+
+    def decode(self, texts: Sequence[str], **options: float) -> list[str]:
+        """Translates texts with options of search, or draws translations, by the signature `decode`.
+
+        Args:
+            texts: Any number of them.
+            **options: Those of `serving.decode_options`, such as `beam_size=3`; what is not given is as exported.
+
+        Returns:
+            A translation for each text, in their order.
+
+        Raises:
+            UserError: There is no such option.
+            TranslationError: See `translate`; also for an option that is out of range.
+        """
+        return list(self._stream(texts, filled(options)))
+
+    def _stream(self, texts: Iterable[str], options: dict[str, float] | None) -> Iterator[str]:
         if isinstance(texts, str):
             raise UserError("texts: expected a sequence of strings, received one string; give [text]")
         requests = ROUNDS * self._in_flight
         for window in windows(map(_valid, texts), requests * self._batch_size, requests * self._batch_characters):
-            yield from self._wait_for(self._translate_window(window))
+            yield from self._wait_for(self._translate_window(window, options))
 
     def served_versions(self) -> list[int]:
         """The versions of the model that the URL stands for and that are ready, in rising order.
@@ -143,11 +163,13 @@ class Client:
             future.cancel()
             raise
 
-    async def _translate_window(self, texts: list[str]) -> list[str]:
+    async def _translate_window(self, texts: list[str], options: dict[str, float] | None) -> list[str]:
         requests = by_length(texts, self._batch_size, self._batch_characters)
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._translate_batch([texts[i] for i in places])) for places in requests]
+                tasks = [
+                    group.create_task(self._translate_batch([texts[i] for i in places], options)) for places in requests
+                ]
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
         translations = [""] * len(texts)
@@ -156,13 +178,18 @@ class Client:
                 translations[place] = translation
         return translations
 
-    async def _translate_batch(self, texts: list[str]) -> list[str]:
+    async def _translate_batch(self, texts: list[str], options: dict[str, float] | None) -> list[str]:
+        name = self._signature_name
+        inputs: dict[str, Sequence[Any]] = {"text": texts}
+        if options is not None:
+            name = "decode"
+            inputs |= {option: [value] * len(texts) for option, value in options.items()}
         async with self._slots:
-            outputs = await self._session.predict(self._signature_name, {"text": texts})
+            outputs = await self._session.predict(name, inputs)
+        if options is not None and isinstance(outputs, dict):
+            outputs = outputs.get("translation")
         if not isinstance(outputs, list) or not all(isinstance(text, str) for text in outputs):
-            raise self._peer.error(
-                f"answered something else than a list of strings; check the signature {self._signature_name!r}"
-            )
+            raise self._peer.error(f"answered something else than a list of strings; check the signature {name!r}")
         if len(outputs) != len(texts):
             raise self._peer.error(f"answered {len(outputs)} translations for {len(texts)} texts")
         return outputs

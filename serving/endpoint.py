@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from models.run import CONFIG_FILE
 from pipeline.errors import UserError
 from serving.client import URL_SCHEMES, Client
+from serving.decode_options import OPTIONS, filled
 from serving.fingerprint import folder_fingerprint, runs_fingerprint, served_fingerprint
 
 # Seconds for one request of long texts: who waits for lines on stdout would only ask again.
@@ -46,13 +47,14 @@ def open_model(
 
     Args:
         model: The folder of a run or of an export, or the URL of a served model.
-        beam_size: Instead of the recipe's, as are the next two; a run can take any, an export only its own.
+        beam_size: Instead of the recipe's, as are the next two; a run can take any, an export as many as it has been
+            made for.
         temperature: See `DecodingConfig`.
         seed: See `DecodingConfig`.
         ensemble: Runs whose models translate together with that of a run.
 
     Raises:
-        UserError: There is no such model, its search is fixed at other settings, or the runs have other subwords.
+        UserError: There is no such model, it cannot search so, or the runs have other subwords.
     """
     settings = {"beam_size": beam_size, "temperature": temperature, "seed": seed}
     given = {name: value for name, value in settings.items() if value is not None}
@@ -61,11 +63,13 @@ def open_model(
             option = _option(name)
             raise UserError(f"{option}: expected at least {least}, received {value}; change {option}")
     if model.startswith(URL_SCHEMES):
-        for name, value in given.items():
-            raise _fixed(name, value, "the URL of a served model, whose search is fixed at export")
         _require_one(ensemble, "the URL of a served model")
         client = Client(model, timeout=ANSWER_TIMEOUT)
-        return Endpoint(client.translate, {"url": model}, lambda: served_fingerprint(client))
+
+        def translate(texts: Sequence[str]) -> list[str]:
+            return client.decode(texts, **given) if given else client.translate(texts)
+
+        return Endpoint(translate, {"url": model} | given, lambda: served_fingerprint(client))
     if (Path(model) / CONFIG_FILE).exists():
         return _open_run(model, ensemble, given)
     return _open_export(model, ensemble, given)
@@ -95,20 +99,24 @@ def _open_export(export: str, ensemble: Sequence[str], settings: Mapping[str, An
     version = newest_version(export)
     _require_one(ensemble, "an export")
     decoding = exported_decoding(version)
-    for name, value in settings.items():
-        if value != decoding[name]:
-            raise _fixed(name, value, f"an export with {_option(name)} {decoding[name]}")
-    return open_version(version)
+    widest = max(decoding["beam_size"], decoding["max_beam_size"])
+    if (beam_size := settings.get("beam_size", 1)) > widest:
+        raise UserError(
+            f"--beam-size: expected at most {widest}, as MODEL is an export made for that, received {beam_size}; give a"
+            " run, or train with --decoding.max_beam_size and export again"
+        )
+    return open_version(version, {name: value for name, value in settings.items() if value != decoding[name]})
 
 
-def open_version(version: Path) -> Endpoint:
+def open_version(version: Path, settings: Mapping[str, Any] | None = None) -> Endpoint:
     """Opens one version of an export.
 
     Args:
         version: The folder EXPORT/<version>.
+        settings: Options of `decode` that are not as they were exported; by default all are.
 
     Raises:
-        UserError: It was not made by `nmt export`.
+        UserError: It was not made by `nmt export`, or by an earlier one that knew no options.
     """
     import numpy as np
 
@@ -118,29 +126,31 @@ def open_version(version: Path) -> Endpoint:
 
     decoding = exported_decoding(version)
     servable = Servable(version, timeout=24 * 3600)
+    options = filled(settings) if settings else {}
+    if options and "decode" not in servable.signatures:
+        name, value = next(iter(dict(settings or {}).items()))
+        raise UserError(
+            f"{_option(name)}: expected none, as MODEL is an export without the signature decode, received {value};"
+            " export the run anew"
+        )
 
     def translate(texts: Sequence[str]) -> list[str]:
-        rows = np.array([text.encode() for text in texts], object)
+        rows = {"text": np.array([text.encode() for text in texts], object)}
+        for name, value in options.items():
+            rows[name] = np.full(len(texts), value, np.int32 if OPTIONS[name] is int else np.float32)
         try:
-            translations = servable.run("serving_default", {"text": rows})["translation"]
+            translations = servable.run("decode" if options else "serving_default", rows)["translation"]
         except StatusError as error:
             raise _refusal(error) from None
         return [line.decode() for line in translations]
 
-    return Endpoint(translate, decoding, lambda: folder_fingerprint(version))
+    return Endpoint(translate, decoding | dict(settings or {}), lambda: folder_fingerprint(version))
 
 
 def _refusal(error: Exception) -> Exception:
-    """A text that the model's graph refuses is a user's mistake, told in the graph's words; other errors stay."""
-    told = re.search(r"\[(text: [^\]]*)\]", str(error))
+    """A text or option that the model's graph refuses is a user's mistake, told in its words; other errors stay."""
+    told = re.search(r"\[([a-z_]+: expected [^\]]*)\]", str(error))
     return UserError(told[1]) if told else error
-
-
-def _fixed(name: str, value: Any, found: str) -> UserError:
-    return UserError(
-        f"{_option(name)}: expected none, as MODEL is {found}, received {value}; give a run, or train with"
-        f" --decoding.{name} and export again"
-    )
 
 
 def _require_one(ensemble: Sequence[str], found: str) -> None:

@@ -63,7 +63,8 @@ def export(
         "weights": weights,
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
     }
-    signatures = {"serving_default": translator.translate, "nbest": translator.nbest, "score": translator.score}
+    signatures = {"serving_default": translator.translate}
+    signatures |= {name: getattr(translator, name) for name in ("nbest", "score", "prefix", "decode")}
     if translator.attends:
         signatures["align"] = translator.align
     for signature in tqdm(signatures.values(), desc="trace", unit="signature", disable=None):

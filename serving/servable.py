@@ -122,14 +122,16 @@ class Servable:
         }
 
     def warm_up(self) -> None:
-        """Runs every signature once on one row, so that the first request does not pay for preparing the graph."""
+        """Runs every signature once on one row, so that the first request does not pay for preparing the graph.
+
+        A number is -1, which stands for the exported setting.
+        """
         for name in self._callables:
             inputs = {
                 alias: np.full(
                     [max(dim.size, 1) for dim in info.tensor_shape.dim],
-                    b"warm up" if _dtype_name(info) == "string" else 0,
-                    tf.dtypes.as_dtype(info.dtype).as_numpy_dtype,
-                )
+                    b"warm up" if _dtype_name(info) == "string" else -1,
+                ).astype(tf.dtypes.as_dtype(info.dtype).as_numpy_dtype)
                 for alias, info in self.signatures[name].inputs.items()
             }
             try:

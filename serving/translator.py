@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,16 +15,19 @@ from models.search import length_limit, search
 from models.seq2seq import Seq2Seq
 from models.shortlist import Shortlist
 from pipeline.protected import COUNT
-from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer
 from serving.aligner import Aligner, Alignments
 from serving.chunks import in_chunks
+from serving.completer import Completer
+from serving.decoder import RowDecoder
 from serving.placeholders import mask, of_parts, repair, unmask
 from serving.release_config import WeightKind
+from serving.row_options import RowOptions, option_specs
 from serving.scorer import Scorer
 from serving.segments import Parts, divide, join
 from serving.sentence_ends import SPACE
 from serving.sentences import Sentences, join_sentences, split_sentences, whole_texts
+from serving.translations import Translations
 from serving.weights import store
 
 
@@ -34,20 +37,6 @@ def load_tokenizers(run: str | Path, config: RunConfig) -> tuple[Tokenizer, Toke
         Tokenizer.read(Path(run) / SOURCE_SUBWORDS, config.source_fingerprint),
         Tokenizer.read(Path(run) / TARGET_SUBWORDS, config.target_fingerprint),
     )
-
-
-class Translations(NamedTuple):
-    """The best translations of texts, best first.
-
-    Attributes:
-        texts: `(batch, n)` string.
-        scores: Log-probabilities over their length penalties, `(batch, n)` float32.
-        lengths: Their pieces, END not counted, `(batch, n)` int32.
-    """
-
-    texts: tf.Tensor
-    scores: tf.Tensor
-    lengths: tf.Tensor
 
 
 class Translator(tf.Module):
@@ -91,6 +80,9 @@ class Translator(tf.Module):
         self._scorer = Scorer(members, self.source, self.target, decoding, protected)
         self.attends = isinstance(model, Seq2Seq) and model.config.attention != "none"
         self._aligner = Aligner(members[0], self.source, self.target)
+        self._completer = Completer(model, self.target, decoding, protected, self._repaired)
+        self._row_options = RowOptions(decoding, any(member.config.attention != "none" for member in members))
+        self._row_decoder = RowDecoder(model, self.target, decoding, shortlist, self._repaired)
         # Every placeholder may have been left out.
         self._longest = length_limit(decoding.max_source_length, decoding) + 2 * COUNT * bool(protected)
         self._word_starts = tf.constant(source.word_starts().numpy())
@@ -177,6 +169,46 @@ class Translator(tf.Module):
         translations = join_sentences(join(found.texts[:, None], parts, tf.size(sentences.texts)), sentences, count)
         return {"translation": translations[:, 0], "alignment": self._aligner.tell(sentences, parts, found, count)}
 
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, "text"), tf.TensorSpec([None], tf.string, "prefix")],
+        autograph=False,
+    )
+    def prefix(self, text: tf.Tensor, prefix: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The best translation that begins as somebody has begun it, byte for byte; with nothing, that of `translate`.
+
+        The last word of the prefix may be unfinished; white space finishes it. For sentences see `under_way`.
+
+        Args:
+            text: `(batch,)` string.
+            prefix: The beginning of its translation, `(batch,)` string; it must not end within a sentence of the text
+                that the model takes in several parts only.
+
+        Returns:
+            `translation (batch,)`.
+        """
+        divided = self._divide(text)
+        found = self._completer(prefix, *divided, lambda ids: self._translate_parts(ids, 1).texts[:, 0])
+        return {"translation": found}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text"), *option_specs()], autograph=False)
+    def decode(self, text: tf.Tensor, *options: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The best or a drawn translation, with options of each text's own; -1 or NaN stands for the exported setting.
+
+        They hold for each sentence of a text, or part of one. See `DecodingConfig`; a temperature of 0 searches.
+
+        Args:
+            text: `(batch,)` string.
+            *options: Those of `serving.decode_options`, in their order, each `(batch,)`.
+
+        Returns:
+            `translation (batch,)`; `score (batch,)` float32, of what was drawn the logarithm of its probability, else
+            as `nbest` gives it; and `length (batch,)` int32, its pieces.
+        """
+        sentences, parts, count = self._divide(text)
+        texts = tf.gather(sentences.texts, parts.texts)
+        found = self._row_decoder(parts.ids, texts, self._row_options(options, count)).joined(sentences, parts, count)
+        return {"translation": found.texts[:, 0], "score": found.scores[:, 0], "length": found.lengths[:, 0]}
+
     def _align_chunk(self, source_ids: tf.Tensor) -> Alignments:
         ids = self._search(source_ids, 1).ids[:, 0]
         longest = tf.reduce_max(tf.math.count_nonzero(ids, axis=1, dtype=tf.int32))
@@ -186,7 +218,9 @@ class Translator(tf.Module):
 
     def _search(self, source_ids: tf.Tensor, n_best: int) -> Hypotheses:
         """The best translations of `source_ids (batch, src_len)`, with the placeholders of each source."""
-        found = self._searched(source_ids, n_best)
+        return self._repaired(source_ids, self._searched(source_ids, n_best))
+
+    def _repaired(self, source_ids: tf.Tensor, found: Hypotheses) -> Hypotheses:
         return found._replace(ids=repair(source_ids, found.ids, self.target.space)) if self.protected else found
 
     def _divide(self, texts: tf.Tensor) -> tuple[Sentences, Parts, tf.Tensor]:
@@ -208,24 +242,10 @@ class Translator(tf.Module):
 
     def _translate(self, texts: tf.Tensor, n_best: int) -> Translations:
         sentences, parts, count = self._divide(texts)
-        found = Translations(
-            *in_chunks(
-                lambda ids: self._translate_chunk(ids, n_best),
-                [parts.ids],
-                [tf.TensorSpec([n_best], dtype) for dtype in (tf.string, tf.float32, tf.int32)],
-            )
-        )
-        rows, texts = tf.gather(sentences.texts, parts.texts), unmask(found.texts, parts.spans)
-        return Translations(
-            join_sentences(join(texts, parts, tf.size(sentences.texts)), sentences, count),
-            tf.math.unsorted_segment_sum(found.scores, rows, count),
-            tf.math.unsorted_segment_sum(found.lengths, rows, count),
-        )
+        return self._translate_parts(parts.ids, n_best).joined(sentences, parts, count)
 
-    def _translate_chunk(self, source_ids: tf.Tensor, n_best: int) -> Translations:
-        """The best translations of `source_ids (batch, src_len)`."""
-        ids, scores = self._search(source_ids, n_best)
-        flat = tf.RaggedTensor.from_tensor(tf.reshape(ids, [-1, tf.shape(ids)[2]]))
-        texts = tf.reshape(self.target.detokenize(flat), [-1, n_best])
-        lengths = tf.math.count_nonzero((ids != PAD_ID) & (ids != END_ID), axis=2, dtype=tf.int32)
-        return Translations(texts, scores, lengths)
+    def _translate_parts(self, ids: tf.RaggedTensor, n_best: int) -> Translations:
+        def translate(ids: tf.Tensor) -> Translations:
+            return Translations.of(self._search(ids, n_best), n_best, self.target)
+
+        return Translations(*in_chunks(translate, [ids], Translations.specs(n_best)))

@@ -205,9 +205,9 @@ def test_the_mean_of_epochs_is_a_run(
     [
         (
             "export",
-            ["--beam-size", "3"],
+            ["--beam-size", "11"],
             b"one\n",
-            "--beam-size: expected none, as MODEL is an export with --beam-size 2",
+            "--beam-size: expected at most 10, as MODEL is an export made for that, received 11",
         ),
         ("run", [], b"a " * 100_001, "text: expected at most 100000 pieces, received more; divide the text"),
         ("export", [], b"a " * 100_001, "text: expected at most 100000 pieces, received more; divide the text"),

@@ -15,11 +15,17 @@ from models.attention import Memory
 from models.attentions import make_attention
 from models.cells import CELLS
 from models.config import DecodingConfig, ModelConfig
+from models.forced_prefix import Beginning, Spelling
 from models.inspection import attend
-from models.search import search
+from models.options import Options
+from models.sampling import sample
+from models.search import Begun, draw_each, search, search_each
 from models.seq2seq import Seq2Seq
 from models.shortlist import Shortlist
 from models.unroll import Projected, Weights, step, unroll
+
+# Eleven pieces, of which the last begins with the one before.
+SPELT = [*[b""] * 4, b"a", b"b", b"c", b"d", b"e", b"f", b"fg"]
 
 
 def check_unroll(name: str, kind: str) -> None:
@@ -101,12 +107,37 @@ def check_model(number: int, arrays) -> None:
     np.testing.assert_array_equal(found, arrays[f"{number}/ids"])
     if number:
         return
+    check_options(model, inputs["source_ids"], arrays)
     for row, weights in enumerate(attend(model, inputs["source_ids"], targets)):
         np.testing.assert_allclose(weights, arrays[f"attention/{row}"], atol=1e-5)
     model.compile(optimizer=keras.optimizers.SGD(1.0, global_clipnorm=0.1))
     model.train_on_batch(inputs, targets)
     for at, variable in enumerate(model.trainable_variables):
         np.testing.assert_allclose(variable, arrays[f"{number}/stepped/{at}"], atol=1e-5)
+
+
+def check_options(model: Seq2Seq, source_ids, arrays) -> None:
+    """Rules, options of each sentence, a forced beginning, and draws, of which the numbers alone are the backend's."""
+    decoding = DecodingConfig(**json.loads(str(arrays["options/decoding"])))
+    columns = {name: arrays[f"options/{name}"] for name in ("beam_size", "length_penalty", "no_repeat_ngram")}
+    options = Options.of(decoding)._replace(**columns)
+    begun = Begun(Beginning(arrays["options/pieces"], arrays["options/bytes"]), Spelling.of(SPELT))
+    found = {
+        "all": search(model, source_ids, decoding, 2),
+        "each": search_each(model, source_ids, decoding, options, 3),
+        "begun": search(model, source_ids, decoding, begun=begun),
+        "drawn": sample(
+            *(model.stepper(), *model.start(source_ids), np.array([6, 9], "int32"), 9, arrays["options/uniforms"]),
+            **{name: arrays[f"options/{name}"] for name in ("temperature", "top_k", "top_p")},
+        ),
+    }
+    for name, hypotheses in found.items():
+        np.testing.assert_array_equal(hypotheses.ids, arrays[f"options/{name}/ids"])
+        np.testing.assert_allclose(hypotheses.scores, arrays[f"options/{name}/scores"], rtol=1e-4)
+    options = options._replace(temperature=arrays["options/temperature"], seed=np.array([1, 5], "int32"))
+    drawn = draw_each(model, source_ids, decoding, options)
+    alone = draw_each(model, source_ids, decoding, options._replace(seed=5))
+    np.testing.assert_array_equal(drawn.ids[1], alone.ids[1])
 
 
 def check_files(folder: Path, arrays) -> None:

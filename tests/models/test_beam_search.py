@@ -247,3 +247,57 @@ def test_the_likeliest_are_found_in_any_group_of_the_vocabulary(vocab):
 def test_more_hypotheses_than_the_vocabulary_has_tokens():
     script = Script(vocab=5, max_length=3, seed=5)
     check(run_beam(script, [3], beam_size=20, n_best=20), [every_translation(script, 0, 3, 0.0)])
+
+
+SETTINGS = [(1, 0.0), (2, 0.6), (3, 2.0), (5, 0.6), (4, 0.0), (5, 2.0)]
+
+
+@pytest.mark.parametrize("lookahead", [1, LONG])
+def test_a_width_and_a_penalty_of_each_sentence(lookahead):
+    limits = [6, 5, 6, 6, 1, 6]
+    script = Script(vocab=6, max_length=6, sentences=6, seed=3, spread=1.0)
+    widths, alphas = np.array([width for width, _ in SETTINGS], "int32"), np.array([a for _, a in SETTINGS], "float32")
+    reach = script.source(), script.state(), np.array(limits, "int32"), 6
+    found = beam_search(script, *reach, 5, tf.constant(alphas), lookahead, widths=tf.constant(widths))
+    for sentence, (limit, (width, alpha)) in enumerate(zip(limits, SETTINGS, strict=True)):
+        expected, _ = plain_beam_search(script, sentence, limit, width, alpha, lookahead, 1)
+        check(take_rows(found, [sentence]), [expected])
+
+
+def take_rows(hypotheses, rows):
+    return hypotheses._replace(ids=hypotheses.ids.numpy()[rows], scores=hypotheses.scores.numpy()[rows])
+
+
+@pytest.mark.parametrize(("beam_size", "n_best"), [(1, 1), (3, 2)])
+def test_log_probabilities_may_sum_to_less_than_one(beam_size, n_best):
+    """A token barred after the logarithm is not shared out among the others: its probability is lost."""
+    script = Script(vocab=6, max_length=5, sentences=4, seed=5, spread=1.0)
+
+    def barred(ids, source, state):
+        logits, state = script(ids, source, state)
+        return tf.where(tf.range(6) == 5, -np.inf, tf.nn.log_softmax(logits)), state
+
+    limits = np.array([5, 3, 1, 5], "int32")
+    reach = script.source(), script.state(), limits, 5
+    found = beam_search(barred, *reach, beam_size, 0.7, LONG, n_best, normalized=True)
+    script.tokens = lambda: [1, 4]
+    expected = [plain_beam_search(script, n, limit, beam_size, 0.7, LONG, n_best)[0] for n, limit in enumerate(limits)]
+    check(found, expected)
+
+
+def test_what_the_end_adds_decides():
+    # After each token END has 0.6. Without what is added the shortest is the best.
+    script = Script(vocab=5, max_length=3)
+    script.table[:] = -20
+    script.table[..., [PAD_ID, START_ID]] = -np.inf
+    script.table[..., [4, END_ID]] = np.log([0.4, 0.6])
+    reach = script.source(), script.state(), np.array([3], "int32"), 3
+    costs = {START_ID: -5.0, START_ID * 5 + 4: -4.0}
+
+    def ending(source, state):
+        return tf.constant([[costs.get(prefix, 0.0) for prefix in row] for row in state["prefix"].numpy().tolist()])
+
+    found = beam_search(script, *reach, 3, 0.0, LONG, 3, ending=ending)
+    tokens = [[4, 4, END_ID], [4, END_ID], [END_ID]]
+    scores = np.log(0.4 * 0.4 * 0.6), np.log(0.4 * 0.6) - 4, np.log(0.6) - 5
+    check(found, [list(zip(scores, tokens, strict=True))])

@@ -95,6 +95,13 @@ MISTAKES = [
     ("decoding.lookahead", 0),
     ("decoding.temperature", -0.1),
     ("decoding.top_k", -1),
+    ("decoding.top_p", 0.0),
+    ("decoding.top_p", 1.1),
+    ("decoding.coverage_penalty", -0.1),
+    ("decoding.min_length", -1),
+    ("decoding.min_length", 210),
+    ("decoding.no_repeat_ngram", -1),
+    ("decoding.max_beam_size", 0),
     ("decoding.seed", -1),
     ("decoding.seed", 2**32),
     ("decoding.shortlist", -1),
@@ -149,6 +156,12 @@ def test_a_model_that_cannot_be_trained_in_a_way_is_named(setting, model, traini
     sections = ModelConfig(**model), TrainingConfig(**training)
     with pytest.raises(UserError, match=rf"^model\.{setting}: expected 0 "):
         Recipe(model=sections[0], training=sections[1])
+
+
+def test_without_attention_there_is_no_coverage():
+    model, decoding = ModelConfig(attention="none"), DecodingConfig(coverage_penalty=0.2)
+    with pytest.raises(UserError, match=r"^decoding\.coverage_penalty: expected 0 without attention, received 0\.2"):
+        Recipe(model=model, decoding=decoding)
 
 
 def test_one_table_starts_from_one_file():

@@ -15,9 +15,12 @@ from models.attention import Memory
 from models.attentions import make_attention
 from models.cells import CELLS
 from models.config import DecodingConfig, ModelConfig
+from models.forced_prefix import Beginning, Spelling
 from models.inspection import attend
+from models.options import Options
 from models.recurrence import Recurrence
-from models.search import search
+from models.sampling import sample
+from models.search import Begun, search, search_each
 from models.shortlist import Shortlist
 from models.unroll import Projected, Weights, step, unroll
 from pipeline.schema import END_ID
@@ -288,6 +291,37 @@ def test_a_norm_penalty_pulls_the_gradient_to_its_length(attends):
         assert pulled[at] == pytest.approx(wanted, rel=1e-3, abs=1e-5)
 
 
+def options_and_what_they_give(model, source_ids):
+    """Arrays for `check_options` of `jax_agrees.py`."""
+    settings = {"beam_size": 3, "max_length_offset": 5, "coverage_penalty": 0.3, "min_length": 6, "no_repeat_ngram": 3}
+    decoding = DecodingConfig(**settings)
+    columns = {
+        "beam_size": np.array([1, 3], "int32"),
+        "length_penalty": np.array([0.5, 2.0], "float32"),
+        "no_repeat_ngram": np.array([0, 2], "int32"),
+    }
+    draws = {
+        "temperature": np.array([0.7, 1.5], "float32"),
+        "top_k": np.array([0, 4], "int32"),
+        "top_p": np.array([0.8, 1.0], "float32"),
+    }
+    uniforms = np.random.default_rng(2).uniform(size=(2, 1, 9)).astype("float32")
+    # Two pieces and then an f, of which a piece may be more; or nothing.
+    beginning = Beginning(np.array([[5, 6], [0, 0]], "int32"), np.array([[ord("f") + 1], [0]], "int32"))
+    spelling = Spelling.of([*[b""] * 4, b"a", b"b", b"c", b"d", b"e", b"f", b"fg"])
+    options = Options.of(decoding)._replace(**columns)
+    limits = np.array([6, 9], "int32")
+    found = {
+        "all": search(model, source_ids, decoding, 2),
+        "each": search_each(model, source_ids, decoding, options, 3),
+        "begun": search(model, source_ids, decoding, begun=Begun(beginning, spelling)),
+        "drawn": sample(model.stepper(), *model.start(source_ids), limits, 9, uniforms, **draws),
+    }
+    arrays = columns | draws | beginning._asdict() | {"uniforms": uniforms, "decoding": json.dumps(settings)}
+    arrays |= {f"{name}/{part}": value for name, each in found.items() for part, value in each._asdict().items()}
+    return {f"options/{name}": np.asarray(value) for name, value in arrays.items()}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_jax_agrees(make_model, make_batch, tmp_path):
@@ -331,6 +365,8 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
             model.train_on_batch(inputs, targets)
             stepped = [variable.numpy() for variable in model.trainable_variables]
         arrays |= {f"{number}/config": json.dumps(model.get_config()), f"{number}/loss": loss.numpy()}
+        if not number:
+            arrays |= options_and_what_they_give(model, inputs["source_ids"])
         arrays |= {f"{number}/ids": np.stack([hypotheses.ids for hypotheses in found])}
         for kind, values in (("weight", weights), ("gradient", gradients), ("stepped", stepped)):
             arrays |= {f"{number}/{kind}/{at}": np.asarray(value) for at, value in enumerate(values)}

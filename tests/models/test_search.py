@@ -7,7 +7,9 @@ from keras import ops
 
 from models.beam_search import length_penalty
 from models.config import DecodingConfig
-from models.search import search
+from models.options import Options
+from models.search import draw_each, search, search_each
+from models.shortlist import Shortlist
 from pipeline.schema import END_ID, PAD_ID, SOURCE_IDS, START_ID
 
 # Parts that note something from step to step, or whose shapes a graph must find out.
@@ -100,3 +102,92 @@ def test_a_model_score_is_that_of_teacher_forcing_among_the_tokens_that_may_be_c
         log_probs = ops.log_softmax(logits).numpy()
         total = sum(log_probs[at, token] for at, token in enumerate(ids))
         assert float(found.scores[row, rank]) == pytest.approx(total / float(length_penalty(len(ids), 0.8)), rel=1e-4)
+
+
+EACH = [
+    {},
+    {"beam_size": 1},
+    {"beam_size": 4, "length_penalty": 0.0},
+    {"coverage_penalty": 0.8},
+    {"min_length": 7},
+    {"no_repeat_ngram": 1},
+    {"beam_size": 2, "no_repeat_ngram": 2, "min_length": 3, "length_penalty": 2.0, "coverage_penalty": 0.2},
+]
+DRAWN = [
+    {"temperature": 0.5},
+    {"temperature": 2.0, "seed": 5},
+    {"temperature": 2.0, "top_k": 3},
+    {"temperature": 1.5, "top_p": 0.6, "seed": 7},
+    {"temperature": 1.0, "min_length": 8, "no_repeat_ngram": 2, "top_k": 4, "top_p": 0.9},
+]
+
+
+def options_of(rows):
+    """Those of some decodings, and of the longest translations."""
+    columns = {}
+    for name in Options._fields:
+        values = [getattr(row, name, -1) for row in rows]
+        columns[name] = ops.convert_to_tensor(np.array(values, "float32" if isinstance(values[0], float) else "int32"))
+    return Options(**columns)
+
+
+def each_alone(rows, make_batch, model, lists, run):
+    """What `run` gives of sentences with options of their own, beside what `search` gives of each with its settings."""
+    decodings = [DecodingConfig(**{"beam_size": 3, "shortlist": 4, **DECODING, **row}) for row in rows]
+    lengths = [6, 2, 4, 3, 5, 6, 2][: len(rows)]
+    source = make_batch(lengths, lengths)[0][SOURCE_IDS]
+    found = run(model, source, decodings[0], options_of(decodings))
+    for row, decoding in enumerate(decodings):
+        alone = search(model, source[[row, row]], decoding, shortlist=lists)
+        assert unpadded(found.ids.numpy()[row, 0]) == unpadded(alone.ids.numpy()[0, 0])
+        np.testing.assert_allclose(found.scores[row, 0], alone.scores[0, 0], rtol=1e-4)
+    return [unpadded(ids) for ids in found.ids.numpy()[:, 0]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("listed", [False, True])
+def test_sentences_searched_with_options_of_their_own(make_model, make_batch, listed):
+    model = make_model()
+    lists = (
+        Shortlist(np.arange(13, dtype="int32")[:, None] % 7 + 4, np.arange(3, 11, dtype="int32")) if listed else None
+    )
+    ids = each_alone(EACH, make_batch, model, lists, lambda *given: search_each(*given, 4, shortlist=lists))
+    assert len(ids[4]) >= 8
+    assert len(set(ids[5])) == len(ids[5])
+
+
+@pytest.mark.slow
+def test_sentences_drawn_with_options_of_their_own(make_model, make_batch):
+    ids = each_alone(DRAWN, make_batch, make_model(), None, draw_each)
+    assert len(ids[4]) >= 9
+
+
+def test_a_longest_translation_of_each_sentence(make_model, make_batch):
+    model, source = make_model(), make_batch([6, 6, 6, 1], [1] * 4)[0][SOURCE_IDS]
+    bias = model.decoder.output_bias
+    bias.assign(bias - 30 * ops.one_hot(END_ID, bias.shape[0]))
+    decoding = DecodingConfig(beam_size=2, **DECODING)
+    options = options_of([decoding] * 4)._replace(
+        max_length=np.array([-1, 0, 4, 4], "int32"), min_length=np.array([20, 0, 0, 9], "int32")
+    )
+    for run in (lambda *given: search_each(*given, 2), draw_each):
+        found = run(model, source, decoding, options._replace(temperature=np.ones(4, "float32")))
+        # A least length goes beyond the source's, and nothing stays nothing.
+        assert [len(unpadded(ids)) for ids in found.ids.numpy()[:, 0]] == [21, 1, 5, 1]
+
+
+@pytest.mark.slow
+def test_settings_of_all_in_a_graph_that_does_not_know_the_sizes(make_model, make_batch):
+    settings = {"min_length": 12, "no_repeat_ngram": 2, "coverage_penalty": 0.3, "beam_size": 3}
+    model, decoding = make_model(), DecodingConfig(**settings, **DECODING)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    def run(source):
+        return search(model, source, decoding)
+
+    source = make_batch([5, 3], [1, 1])[0][SOURCE_IDS]
+    found, expected = run(source), search(model, source, decoding)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    for ids in map(unpadded, found.ids.numpy()[:, 0]):
+        pairs = list(itertools.pairwise(ids))
+        assert len(ids) >= 13 and len(set(pairs)) == len(pairs)

@@ -1,12 +1,15 @@
 import dataclasses
+import shutil
 import subprocess
 import sys
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from models.run import RunConfig
 from pipeline.errors import UserError
+from serving.check import read_graph
 from serving.endpoint import open_model
 from serving.translator import Translator
 
@@ -61,19 +64,52 @@ def test_the_beam_of_a_run_can_be_chosen(run, endpoints, sentences):
         open_model(str(run), beam_size=0)
 
 
-def test_the_beam_of_an_export_is_fixed(export, endpoints):
-    same = open_model(str(export), beam_size=3)
+@pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 10}, {"temperature": 20.0, "seed": 2}], ids=str)
+def test_a_run_an_export_and_a_server_search_and_draw_alike(run, export, url, endpoints, sentences, settings):
+    models = {"run": str(run), "export": str(export), "url": url}
+    found = {kind: open_model(model, **settings) for kind, model in models.items()}
+    for kind, model in found.items():
+        assert model.decoding == endpoints[kind].decoding | settings
+    expected = found["run"](sentences[:40])
+    assert expected != endpoints["run"](sentences[:40])
+    assert found["export"](sentences[:40]) == found["url"](sentences[:40]) == expected
+    assert found["export"]([]) == found["url"]([]) == []
+
+
+def test_the_exported_settings_can_be_named(export, endpoints):
+    same = open_model(str(export), beam_size=3, temperature=0.0)
+    assert same.decoding == endpoints["export"].decoding
     assert same(["one two"]) == endpoints["export"](["one two"])
-    with pytest.raises(UserError, match=r"^--beam-size: expected none, as MODEL is an export with --beam-size 3, rec"):
-        open_model(str(export), beam_size=2)
 
 
-def test_the_beam_of_a_server_is_fixed(url):
-    with pytest.raises(UserError, match=r"^--beam-size: expected none, as MODEL is the URL of a served model"):
-        open_model(url, beam_size=3)
+def test_the_widest_beam_is_that_of_the_export(export, url):
+    with pytest.raises(UserError, match=r"^--beam-size: expected at most 10, as MODEL is an export made for that, rec"):
+        open_model(str(export), beam_size=11)
+    with pytest.raises(UserError, match=r"answered 400: .*beam_size: expected 1 to 10, or -1 .* received 11") as caught:
+        open_model(url, beam_size=11)(["one"])
+    assert "\n" not in str(caught.value)
 
 
-def test_a_run_can_draw(run, export, endpoints, sentences):
+@pytest.mark.parametrize("kind", ["export", "url"])
+def test_an_option_that_the_graph_refuses(kind, export, url):
+    told = "temperature: expected 0 or 0.001 to 1000, or -1 for the exported setting, received 5000"
+    with pytest.raises(UserError, match=told):
+        open_model({"export": str(export), "url": url}[kind], temperature=5000.0)(["one"])
+
+
+def test_an_export_of_before_knows_no_options(export, tmp_path):
+    graph = read_graph(export / "1")
+    shutil.copytree(export, tmp_path / "old")
+    saved_model = saved_model_pb2.SavedModel(meta_graphs=[graph])
+    del saved_model.meta_graphs[0].signature_def["decode"]
+    (tmp_path / "old" / "1" / "saved_model.pb").write_bytes(saved_model.SerializeToString())
+    with pytest.raises(
+        UserError, match=r"^--beam-size: expected none, as MODEL is an export without the signature dec"
+    ):
+        open_model(str(tmp_path / "old"), beam_size=2)
+
+
+def test_a_run_can_draw(run, endpoints, sentences):
     drawn = [open_model(str(run), temperature=20.0, seed=seed) for seed in (1, 1, 2)]
     assert drawn[0].decoding == endpoints["run"].decoding | {"temperature": 20.0, "seed": 1}
     first, again, other = (model(sentences[:8]) for model in drawn)
@@ -81,10 +117,6 @@ def test_a_run_can_draw(run, export, endpoints, sentences):
     assert drawn[0](sentences[3:4]) == first[3:4]
     with pytest.raises(UserError, match=r"^--temperature: expected at least 0, received -1"):
         open_model(str(run), temperature=-1.0)
-    with pytest.raises(
-        UserError, match=r"^--temperature: expected none, as MODEL is an export with --temperature 0.0,"
-    ):
-        open_model(str(export), temperature=1.0)
 
 
 def test_a_run_takes_others_along(run, other_run, endpoints, sentences):

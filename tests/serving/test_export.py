@@ -15,6 +15,7 @@ from pipeline.errors import UserError
 from pipeline.schema import Manifest
 from pipeline.tokenizer import Tokenizer
 from serving.check import broken_in_process, broken_rules, examine, nodes, read_graph
+from serving.decode_options import OPTIONS
 from serving.export import export as make_export
 from serving.export import exported_decoding
 from serving.servable import Servable
@@ -71,6 +72,12 @@ def test_signatures(export):
                 "pieces": ("int32", [-1]),
                 "piece_log_probabilities": ("string", [-1]),
             },
+        ],
+        "prefix": [{"text": ("string", [-1]), "prefix": ("string", [-1])}, {"translation": ("string", [-1])}],
+        "decode": [
+            {"text": ("string", [-1])}
+            | {name: ("int32" if kind is int else "float32", [-1]) for name, kind in OPTIONS.items()},
+            {"translation": ("string", [-1]), "score": ("float32", [-1]), "length": ("int32", [-1])},
         ],
     }
     for signature in signatures.values():
@@ -143,6 +150,7 @@ def test_the_card_beside_the_model(export, run):
     assert card["versions"]["tensorflow"] == tf.__version__
     assert card["limits"] == {
         "text_pieces": 20_000,
+        "beam_size": 10,
         "part_pieces": 40,
         "translated_part_pieces": "1.5 * part_pieces + 10",
     }

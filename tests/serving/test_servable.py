@@ -87,5 +87,7 @@ def test_warming_up_runs_every_signature_on_one_row(small_export):
     servable.warm_up()
     assert set(servable.seen) == {name for name, signature in servable.signatures.items() if signature.inputs}
     assert servable.seen["serving_default"] == {"text": [b"warm up"]}
-    assert servable.seen["rows"] == {"x": [[0]], "negative": [False]}
+    # What stands for the exported setting, where an input is an option.
+    assert servable.seen["add"] == {"a": [-1.0], "b": [-1.0]}
+    assert servable.seen["rows"] == {"x": [[-1]], "negative": [True]}
     servable.close()
