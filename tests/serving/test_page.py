@@ -99,16 +99,14 @@ def test_a_model_without_a_version(small_export):
         ]
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/"),
-        ("DELETE", "/page/page.js"),
-        ("GET", "/page"),
-        ("GET", "/page/page.html"),
-        ("GET", "/page/..%2fapp.py"),
-    ],
-)
-def test_all_else_is_not_found(http, method, path):
-    response = http.request(method, path, headers={"Authorization": "Bearer secret"})
+@pytest.mark.parametrize("path", ["/page", "/page/page.html", "/page/..%2fapp.py"])
+def test_all_else_is_not_found(http, path):
+    response = http.get(path, headers={"Authorization": "Bearer secret"})
     assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/"), ("DELETE", "/page/page.js")])
+def test_the_page_is_only_read(http, method, path):
+    response = http.request(method, path, headers={"Authorization": "Bearer secret"})
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD"}
