@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # A process for each core; tests that share what they make stay in one (tests/conftest.py).
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: help venv demo test test-browser fast format lock bench-train bench-decode bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
+.PHONY: help venv demo test test-browser fast format lock soak bench-train bench-decode bench-serve bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -42,11 +42,17 @@ lock: ## renew requirements.lock from setup.py; needs uv
 	$(UV) pip compile setup.py --extra dev --extra grpc --python-version 3.11 --upgrade \
 		--custom-compile-command "make lock" --output-file requirements.lock
 
+soak: venv ## half an hour of load on a server, whose memory has to stay where it is
+	$(BIN)/python -m benchmarks.soak $(ARGS)
+
 bench-train: venv ## training speed beside OpenNMT-py and Keras's own layers
 	$(BIN)/python -m benchmarks.train $(ARGS)
 
 bench-decode: venv ## decoding speed beside OpenNMT-py, on the models of bench-models
 	$(BIN)/python -m benchmarks.decode $(ARGS)
+
+bench-serve: venv ## speed of nmt serve under load, beside calls of the exported model (six minutes)
+	$(BIN)/python -m benchmarks.serve $(ARGS)
 
 bench-models: venv ## train ours and OpenNMT-py once, for bench-decode and bench-time-to-bleu (an hour or more)
 	$(BIN)/python -m benchmarks.models $(ARGS)

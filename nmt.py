@@ -198,18 +198,24 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8501,
+    grpc_port: int | None = None,
+    no_grpc: bool = False,
     model_name: str = "nmt",
     models_config: str | None = None,
 ) -> None:
-    """Serves the newest version of an export over HTTP, with TensorFlow Serving's REST interface.
+    """Serves the newest version of an export, with TensorFlow Serving's REST and gRPC interfaces.
 
-    Prints the model's URL when it is ready; the page at `/` of the server translates as one types. A newer version that
-    appears in the folder takes the place of the one before, without a request being lost.
+    gRPC needs the extra `grpc`; without it, REST alone is served, and the log says so. Prints the model's URLs when it
+    is ready; the page at `/` of the server translates as one types. A newer version that appears in the folder takes
+    the place of the one before, without a request being lost.
 
     Args:
         export: Folder of an export, made by `nmt export`.
         host: Address to listen on.
-        port: Port to listen on; 0 takes a free one.
+        port: Port to listen on for REST; 0 takes a free one.
+        grpc_port: Port to listen on for gRPC; 0 takes a free one. By default the one before --port, which is 8500
+            beside 8501, and a free one beside a free one.
+        no_grpc: Serve REST alone.
         model_name: Name of the model in the URL `/v1/models/NAME:predict`.
         models_config: YAML file of several models instead of EXPORT: a list `models` of `name`, `path` and perhaps
             `labels`, which map labels to versions that are served beside the newest one.
@@ -217,11 +223,15 @@ def serve(
     if (export is None) == (models_config is None):
         received = "neither" if export is None else "both"
         raise UserError(f"EXPORT, --models-config: expected one of them, received {received}; give one")
+    if no_grpc and grpc_port is not None:
+        raise UserError("--grpc-port, --no-grpc: expected at most one of them, received both; leave out one")
     from serving.models_config import ModelSource, read_models_config
-    from serving.server import serve_models
+    from serving.server import default_grpc_port, serve_models
 
+    if grpc_port is None and not no_grpc:
+        grpc_port = default_grpc_port(port)
     sources = read_models_config(models_config) if models_config else [ModelSource(model_name, str(export))]
-    serve_models(sources, host, port, settings)
+    serve_models(sources, host, port, settings, grpc_port)
 
 
 def demo(*, output: str = "demo-output") -> None:

@@ -29,12 +29,16 @@ def run(command: Sequence[str], log: Path) -> str:
         UserError: The process failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     with open(log, "a") as stderr:
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=stderr, text=True)
     if done.returncode:
         raise UserError(f"{command[0]}: expected exit status 0, received {done.returncode}; read {log}")
     return done.stdout
+
+
+def environment() -> dict[str, str]:
+    """The variables of a side's process."""
+    return {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def measure(command: Sequence[str], log: Path) -> dict[str, Any]:

@@ -31,8 +31,7 @@ class AccessLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers by the application that this one wraps, and logs."""
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = sane_id(Headers(scope=scope).get(REQUEST_ID, ""))
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         began, status = time.perf_counter(), 500
@@ -47,17 +46,39 @@ class AccessLog:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            fields = {
-                "request_id": request_id,
-                "method": scope["method"],
-                "path": scope["path"],
-                "status": status,
-                "rows": state.get("rows"),
-                "milliseconds": round(1000 * (time.perf_counter() - began), 3),
-            }
-            if "text" in state:
-                fields["text"] = state["text"]
-            _log.info("answered", extra={"fields": fields})
+            seconds = time.perf_counter() - began
+            rows, text = state.get("rows"), state.get("text")
+            log_answer(request_id, scope["method"], scope["path"], status, rows, seconds, text)
+
+
+def sane_id(given: str) -> str:
+    """The id that a request brings if it is one as `AccessLog` takes, else a new one."""
+    return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def log_answer(
+    request_id: str, method: str, path: str, status: int | str, rows: int | None, seconds: float, text: str | None
+) -> None:
+    """Logs how a request was answered.
+
+    Args:
+        request_id: Its id.
+        method: The HTTP method, or `gRPC`.
+        path: What it asked for.
+        status: HTTP's code, or gRPC's by name.
+        rows: How many rows it had, if that was looked at.
+        seconds: How long the answer took.
+        text: What was asked, if that is to be logged.
+    """
+    fields = {
+        "request_id": request_id,
+        "method": method,
+        "path": path,
+        "status": status,
+        "rows": rows,
+        "milliseconds": round(1000 * seconds, 3),
+    }
+    _log.info("answered", extra={"fields": fields if text is None else {**fields, "text": text}})
 
 
 class JsonFormatter(logging.Formatter):

@@ -12,6 +12,8 @@ from pipeline.errors import UserError
 from serving import rest
 from serving.status import HTTP_STATUS, Code, StatusError
 
+REFUSAL = "Expected a known key in the header 'Authorization: Bearer KEY'"
+
 
 def read_keys(path: str) -> tuple[bytes, ...]:
     """Reads a file of keys, one a line.
@@ -40,6 +42,14 @@ def read_keys(path: str) -> tuple[bytes, ...]:
     return keys
 
 
+def admits(keys: Collection[bytes], authorization: str) -> bool:
+    """Whether `authorization` is `Bearer KEY` with one of some keys."""
+    scheme, _, key = authorization.partition(" ")
+    given = key.strip().encode()
+    # All are compared, so that the time does not tell which one is close.
+    return scheme.lower() == "bearer" and any([hmac.compare_digest(given, each) for each in keys])
+
+
 class ApiKeys:
     """Middleware that answers 401 unless a request has the header `Authorization: Bearer KEY` with one of some keys."""
 
@@ -57,10 +67,10 @@ class ApiKeys:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers by the application, or refuses."""
-        if scope["path"] in self._open_paths or self._admits(Headers(scope=scope).get("Authorization", "")):
+        if scope["path"] in self._open_paths or admits(self._keys, Headers(scope=scope).get("Authorization", "")):
             await self._app(scope, receive, send)
             return
-        error = StatusError(Code.UNAUTHENTICATED, "Expected a known key in the header 'Authorization: Bearer KEY'")
+        error = StatusError(Code.UNAUTHENTICATED, REFUSAL)
         refusal = Response(
             rest.format_error(error),
             HTTP_STATUS[error.code],
@@ -68,9 +78,3 @@ class ApiKeys:
             media_type="application/json",
         )
         await refusal(scope, receive, send)
-
-    def _admits(self, authorization: str) -> bool:
-        scheme, _, key = authorization.partition(" ")
-        given = key.strip().encode("latin-1")
-        # All are compared, so that the time does not tell which one is close.
-        return scheme.lower() == "bearer" and any([hmac.compare_digest(given, each) for each in self._keys])

@@ -16,46 +16,50 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as WebRoute
+from starlette.routing import request_response
 
-from serving import json_values, predict_request, predict_response, prometheus, rest
+from serving import json_values, openapi, predict_request, predict_response, prometheus, rest
 from serving.access_log import REQUEST_ID, AccessLog
 from serving.api_keys import ApiKeys, read_keys
 from serving.batcher import count_rows
+from serving.catalog import Catalog
 from serving.config import ServerConfig
+from serving.limits import check_size
 from serving.metrics import ServingMetrics
 from serving.page import PATHS, page_routes
 from serving.servable import Servable
 from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument
-from serving.versions import Model
 
 _log = logging.getLogger(__name__)
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _SERVED_BY = "tensorflow/serving/"
 _HEALTH, _READINESS, _METRICS = "/healthz", "/readyz", "/monitoring/prometheus/metrics"
 # What is smaller costs more time than it saves.
 _LEAST_BYTES_TO_COMPRESS = 1000
 
 
-def create_app(models: Mapping[str, Model], config: ServerConfig, metrics: ServingMetrics) -> Starlette:
+def create_app(catalog: Catalog, config: ServerConfig, metrics: ServingMetrics) -> Starlette:
     """The application for some models.
 
     Args:
-        models: The models by name; their versions may be loaded before or after.
+        catalog: The models; they may be loaded before or after.
         config: How requests are treated.
         metrics: Where they are counted.
 
     Raises:
         UserError: The file of keys cannot be used.
     """
-    service = _Service(models, config, metrics)
+    service = _Service(catalog, config, metrics)
     routes = [
         WebRoute(_HEALTH, service.health),
         WebRoute(_READINESS, service.readiness),
         WebRoute(_METRICS, service.monitoring),
-        *page_routes(models),
-        WebRoute("/{path:path}", service.answer, methods=_METHODS),
+        *page_routes(catalog),
+        WebRoute("/openapi.json", service.description),
     ]
-    return Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
+    app = Starlette(routes=routes, middleware=_middleware(config), max_body_size=config.max_body_bytes)
+    # A route would not match a path with a line break.
+    app.router.default = request_response(service.answer)
+    return app
 
 
 def _middleware(config: ServerConfig) -> list[Middleware]:
@@ -79,8 +83,8 @@ def _middleware(config: ServerConfig) -> list[Middleware]:
 
 
 class _Service:
-    def __init__(self, models: Mapping[str, Model], config: ServerConfig, metrics: ServingMetrics):
-        self._models = models
+    def __init__(self, catalog: Catalog, config: ServerConfig, metrics: ServingMetrics):
+        self._catalog = catalog
         self._config = config
         self._metrics = metrics
 
@@ -88,14 +92,18 @@ class _Service:
         return PlainTextResponse("ok\n")
 
     async def readiness(self, request: Request) -> Response:
-        missing = [model.name for model in self._models.values() if not model.available()]
+        missing = [model.name for model in self._catalog.models() if not model.available()]
         if missing:
             return PlainTextResponse(f"no version is available of {', '.join(missing)}\n", 503)
         return PlainTextResponse("ok\n")
 
     async def monitoring(self, request: Request) -> Response:
-        text = self._metrics.render({model.name: model.numbers() for model in self._models.values()})
+        text = self._metrics.render({model.name: model.numbers() for model in self._catalog.models()})
         return Response(text, headers={"Content-Type": prometheus.CONTENT_TYPE})
+
+    async def description(self, request: Request) -> Response:
+        with_keys = self._config.api_key_file is not None
+        return _respond(200, json_values.to_json(openapi.describe(self._catalog.models(), with_keys)))
 
     async def answer(self, request: Request) -> Response:
         query = request.scope["query_string"]
@@ -118,22 +126,20 @@ class _Service:
 
     async def _answer(self, request: Request, target: str) -> bytes:
         route = rest.parse_route(request.method, target)
-        # A name that is not known is that of a model without versions.
-        model = self._models.get(route.model) or Model(route.model, self._config)
         if route.verb == "status":
-            return rest.format_status(model.statuses(route))
+            return rest.format_status(self._catalog.find(route.model).statuses(route))
         if route.verb == "metadata":
-            with model.use(route) as version:
-                return rest.format_metadata(model.name, version.number, version.servable.signatures)
+            with self._catalog.use(route) as version:
+                return rest.format_metadata(route.model, version.number, version.servable.signatures)
         # Names that clients think up would fill the memory.
-        with self._measured(route) if route.model in self._models else contextlib.nullcontext():
-            return await self._infer(request, model, route)
+        with self._measured(route) if route.model in self._catalog else contextlib.nullcontext():
+            return await self._infer(request, route)
 
-    async def _infer(self, request: Request, model: Model, route: rest.Route) -> bytes:
+    async def _infer(self, request: Request, route: rest.Route) -> bytes:
         try:
-            async with asyncio.timeout(self._config.request_timeout):
+            async with asyncio.timeout(self._config.request_timeout) as limit:
                 document = await self._read_document(request)
-                return await self._run(request, model, route, document)
+                return await self._run(request, route, document, limit.when())
         except TimeoutError:
             raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
 
@@ -143,18 +149,17 @@ class _Service:
             request.state.text = body.decode(errors="replace")
         return json_values.parse_document(body)
 
-    async def _run(self, request: Request, model: Model, route: rest.Route, document: Mapping[str, Any]) -> bytes:
+    async def _run(
+        self, request: Request, route: rest.Route, document: Mapping[str, Any], deadline: float | None
+    ) -> bytes:
         name = json_values.parse_signature_name(document)
-        with model.use(route) as version:
+        with self._catalog.use(route) as version:
             if route.verb != "predict":
                 raise _not_served(route.verb, version.servable, name)
             inputs, by_row = predict_request.parse_inputs(document, version.servable.input_dtypes(name))
-            request.state.rows = rows = count_rows(inputs)
-            if rows > self._config.max_rows:
-                raise invalid_argument(
-                    f"Expecting at most {self._config.max_rows} rows but got: {rows}; divide the request"
-                )
-            outputs = await version.batcher.submit(name, inputs)
+            request.state.rows = count_rows(inputs)
+            check_size(inputs, self._config)
+            outputs = await version.batcher.submit(name, inputs, deadline)
         return predict_response.format_outputs(outputs, by_row)
 
     @contextlib.contextmanager
@@ -175,7 +180,7 @@ class _Service:
             code = Code.INTERNAL
             raise
         finally:
-            self._metrics.record_request(route.model, route.verb, code, time.perf_counter() - began)
+            self._metrics.record_request(route.model, route.verb, "REST", code, time.perf_counter() - began)
 
 
 def _not_served(verb: str, servable: Servable, name: str) -> StatusError:

@@ -1,7 +1,6 @@
-"""Requests gathered into batches and run, one batch after the other, in a thread of their own."""
+"""Requests gathered into batches and run in threads."""
 
 import asyncio
-import collections
 import concurrent.futures
 import dataclasses
 import functools
@@ -10,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from serving.config import BatcherConfig
+from serving.grouping import choose
 from serving.status import Code, StatusError
 
 Tensors = Mapping[str, np.ndarray]
@@ -17,16 +17,23 @@ Run = Callable[[str, Tensors], Tensors]
 Observe = Callable[[int, list[float], float], None]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class _Request:
     signature: str
     inputs: Tensors
     answer: asyncio.Future
     arrived: float
+    deadline: float | None
 
     @functools.cached_property
     def rows(self) -> int:
         return count_rows(self.inputs)
+
+    @functools.cached_property
+    def length(self) -> int:
+        """The bytes of the longest text, over all inputs."""
+        texts = [array.ravel() for array in self.inputs.values() if array.dtype == object]
+        return sum(max(map(len, column), default=0) for column in texts)
 
     @functools.cached_property
     def key(self) -> tuple | None:
@@ -44,15 +51,16 @@ def count_rows(inputs: Tensors) -> int:
 class Batcher:
     """Joins waiting requests of one signature along dim 0, runs them, and divides the outputs among them.
 
-    Whatever arrives while a batch runs forms the next ones. All methods belong to one event loop; only the
-    runs are in the thread.
+    What finds a free thread is run at once, so that a request that is alone waits for nobody; what finds none forms the
+    next batches. All methods belong to one event loop; only the runs are in threads.
     """
 
     def __init__(self, run: Run, config: BatcherConfig, observe: Observe | None = None):
         """Makes a batcher.
 
         Args:
-            run: From a signature's name and its inputs to its outputs; blocks.
+            run: From a signature's name and its inputs to its outputs; blocks, and may be called by several threads at
+                once.
             config: How requests are gathered.
             observe: Told of each batch that has run: its rows, seconds that each of its requests waited, seconds of
                 the run.
@@ -60,75 +68,74 @@ class Batcher:
         self._run = run
         self._config = config
         self._observe = observe
-        self._pending: collections.deque[_Request] = collections.deque()
-        self._worker: asyncio.Task | None = None
-        self._executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._pending: list[_Request] = []
+        self._running: set[asyncio.Task] = set()
+        self._executor = concurrent.futures.ThreadPoolExecutor(config.parallel_runs, thread_name_prefix="model")
 
-    async def submit(self, signature: str, inputs: Tensors) -> Tensors:
+    async def submit(self, signature: str, inputs: Tensors, deadline: float | None = None) -> Tensors:
         """Runs a signature as a part of some batch.
 
         Args:
             signature: Its name.
             inputs: An array `(rows, ...)` for each input.
+            deadline: When nobody waits for the answer any more, by the event loop's clock; it is not run from then on.
 
         Returns:
             The rows of each output that belong to these inputs.
 
         Raises:
-            StatusError: The run failed, or too much is waiting.
+            StatusError: The run failed, too much is waiting, or the deadline has passed.
         """
         loop = asyncio.get_running_loop()
-        request = _Request(signature, inputs, loop.create_future(), loop.time())
+        request = _Request(signature, inputs, loop.create_future(), loop.time(), deadline)
         if self._pending and self.waiting_rows() + request.rows > self._config.max_queued_rows:
             raise StatusError(Code.UNAVAILABLE, "The batch scheduling queue to which this task was submitted is full")
         self._pending.append(request)
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work())
+        self._start_runs()
         return await request.answer
 
     def close(self) -> None:
-        """Ends the thread once the batch that it runs is done."""
+        """Ends the threads once the batches that they run are done."""
         self._executor.shutdown(cancel_futures=True)
 
     def waiting_rows(self) -> int:
         """How many rows wait to be run."""
         return sum(request.rows for request in self._pending if not request.answer.done())
 
-    async def _work(self) -> None:
+    def _start_runs(self) -> None:
+        """Starts a batch in each free thread."""
+        while len(self._running) < self._config.parallel_runs and (batch := self._take()):
+            task = asyncio.create_task(self._run_batch(batch))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task) -> None:
+        self._running.remove(task)
+        self._start_runs()
+
+    async def _run_batch(self, batch: Sequence[_Request]) -> None:
         loop = asyncio.get_running_loop()
-        try:
-            while self._pending:
-                patience = self._pending[0].arrived + self._config.batch_timeout - loop.time()
-                if patience > 0 and self.waiting_rows() < self._config.max_batch_size:
-                    await asyncio.sleep(patience)
-                batch = self._take()
-                if not batch:
-                    # All have been given up, and the thread may have been ended since.
-                    break
-                began = loop.time()
-                answers = await loop.run_in_executor(self._executor, run_batch, self._run, batch)
-                if self._observe:
-                    waited = [began - request.arrived for request in batch]
-                    self._observe(sum(request.rows for request in batch), waited, loop.time() - began)
-                _deliver(batch, answers)
-        finally:
-            self._worker = None
+        began = loop.time()
+        answers = await loop.run_in_executor(self._executor, run_batch, self._run, batch)
+        _deliver(batch, answers)
+        if self._observe:
+            waited = [began - request.arrived for request in batch]
+            self._observe(sum(request.rows for request in batch), waited, loop.time() - began)
 
     def _take(self) -> list[_Request]:
-        """The oldest request and those that can be joined to it; the rest waits on, without those given up."""
-        batch: list[_Request] = []
-        rest: collections.deque[_Request] = collections.deque()
-        rows = 0
-        for request in self._pending:
-            if request.answer.done():
-                continue
-            fits = rows + request.rows <= self._config.max_batch_size
-            if not batch or (fits and request.key is not None and request.key == batch[0].key):
-                batch.append(request)
-                rows += request.rows
-            else:
-                rest.append(request)
-        self._pending = rest
+        """The oldest request and some that can be joined to it; the rest waits on, without those that are too late."""
+        now = asyncio.get_running_loop().time()
+        late = [request for request in self._pending if request.deadline is not None and request.deadline <= now]
+        _deliver(late, [StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")] * len(late))
+        self._pending = [request for request in self._pending if not request.answer.done()]
+        if not self._pending:
+            return []
+        key = self._pending[0].key
+        alike = [request for request in self._pending if request.key == key] if key else self._pending[:1]
+        lengths, rows = [request.length for request in alike], [request.rows for request in alike]
+        batch = [alike[i] for i in choose(lengths, rows, self._config.max_batch_size)]
+        taken = set(batch)
+        self._pending = [request for request in self._pending if request not in taken]
         return batch
 
 

@@ -1,22 +1,24 @@
-"""A client for a served model, over REST: this project's server or TF Serving, which answer alike."""
+"""A client for a served model, over REST or gRPC: this project's server or TF Serving, which answer alike."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from pipeline.errors import UserError
+from serving import grpc_extra
 from serving.decode_options import filled
-from serving.session import Session, TranslationError
+from serving.peer import Peer, TranslationError
+from serving.rest_session import RestSession
+from serving.session import Session
 from serving.windows import by_length, windows
 
-__all__ = ["Client", "TranslationError"]
+__all__ = ["URL_SCHEMES", "Client", "TranslationError"]
+
+URL_SCHEMES = ("http://", "https://", "grpc://", "grpcs://")
 
 # Requests in a window for each one in flight: enough that the short ones at its end fill the others' time.
 ROUNDS = 4
-# What `nmt serve` takes. A character is at most six bytes of JSON, so that only a text alone can come near.
-LARGEST_BODY = 16 * 2**20
 
 T = TypeVar("T")
 
@@ -43,9 +45,11 @@ class Client:
         """Makes a client; nothing is sent yet.
 
         Args:
-            url: The model's URL, such as `http://127.0.0.1:8501/v1/models/nmt`; `/versions/3` may follow.
+            url: The model's URL, such as `http://127.0.0.1:8501/v1/models/nmt`, or `grpc://127.0.0.1:8500/nmt`, which
+                needs the extra `grpc`, and `grpcs` for TLS; `/versions/3` or `/labels/stable` may follow.
             timeout: Seconds to wait for each answer, and for a connection if they are fewer than 10.
-            retries: How often a request is sent again after a 503, a 504 or a lost connection.
+            retries: How often a request is sent again after a 503 or UNAVAILABLE, a 504 or DEADLINE_EXCEEDED, or a lost
+                connection.
             backoff: Seconds before it is sent again for the first time; they double each time, up to 30, and each time
                 chance takes away up to half of them, so that clients refused together do not come back together. If
                 the server's `Retry-After` asks for more, that is waited for.
@@ -58,10 +62,6 @@ class Client:
         Raises:
             UserError: An argument is wrong.
         """
-        if not url.startswith(("http://", "https://")) or "/v1/models/" not in url:
-            raise UserError(
-                f"url: expected http://HOST:PORT/v1/models/NAME, received {url!r}; give the URL that `nmt serve` prints"
-            )
         sizes = {"batch_size": batch_size, "batch_characters": batch_characters, "in_flight": in_flight}
         for name, value in sizes.items():
             if value < 1:
@@ -69,7 +69,8 @@ class Client:
         self.url = url.rstrip("/")
         self._batch_size, self._batch_characters, self._in_flight = batch_size, batch_characters, in_flight
         self._signature_name = signature_name
-        self._session = Session(self.url, timeout, retries, backoff, api_key)
+        self._peer = Peer(self.url, timeout, retries, backoff, api_key)
+        self._session = _open(self._peer)
         self._slots = asyncio.Semaphore(in_flight)
         # A loop of its own, since a caller may be in one. A daemon, so that a client left open holds up no exit.
         self._loop = asyncio.new_event_loop()
@@ -151,12 +152,7 @@ class Client:
         Raises:
             TranslationError: See `translate`.
         """
-        content = self._wait_for(self._session.ask("GET", self.url))
-        try:
-            told = [status for status in content["model_version_status"] if status["state"] == "AVAILABLE"]
-            return sorted(int(status["version"]) for status in told)
-        except (KeyError, TypeError, ValueError):
-            raise self._session.error("answered something else than the status of a model; check the URL") from None
+        return self._wait_for(self._session.versions())
 
     def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -183,27 +179,30 @@ class Client:
         return translations
 
     async def _translate_batch(self, texts: list[str], options: dict[str, float] | None) -> list[str]:
-        request: dict[str, Any] = {"signature_name": self._signature_name, "inputs": texts}
+        name = self._signature_name
+        inputs: dict[str, Sequence[Any]] = {"text": texts}
         if options is not None:
-            columns = {name: [value] * len(texts) for name, value in options.items()}
-            request = {"signature_name": "decode", "inputs": {"text": texts} | columns}
+            name = "decode"
+            inputs |= {option: [value] * len(texts) for option, value in options.items()}
         async with self._slots:
-            body = json.dumps(request, ensure_ascii=False).encode()
-            if len(body) > LARGEST_BODY:
-                raise UserError(
-                    f"text: expected at most {LARGEST_BODY} bytes of JSON, received {len(body)}; divide the text"
-                )
-            content = await self._session.ask("POST", f"{self.url}:predict", body)
-        outputs = content.get("outputs") if isinstance(content, dict) else None
+            outputs = await self._session.predict(name, inputs)
         if options is not None and isinstance(outputs, dict):
             outputs = outputs.get("translation")
         if not isinstance(outputs, list) or not all(isinstance(text, str) for text in outputs):
-            raise self._session.error(
-                f"answered something else than a list of strings; check the signature {request['signature_name']!r}"
-            )
+            raise self._peer.error(f"answered something else than a list of strings; check the signature {name!r}")
         if len(outputs) != len(texts):
-            raise self._session.error(f"answered {len(outputs)} translations for {len(texts)} texts")
+            raise self._peer.error(f"answered {len(outputs)} translations for {len(texts)} texts")
         return outputs
+
+
+def _open(peer: Peer) -> Session:
+    """The way to a server; loads TensorFlow for gRPC alone, whose messages need it."""
+    if not peer.url.startswith(("grpc://", "grpcs://")):
+        return RestSession(peer)
+    grpc_extra.require("url", repr(peer.url))
+    from serving.grpc_session import GrpcSession
+
+    return GrpcSession(peer)
 
 
 def _valid(text: str) -> str:

@@ -12,18 +12,18 @@ class BatcherConfig:
     """How requests are gathered.
 
     Attributes:
-        max_batch_size: Rows of a batch, at most; a single request with more is a batch alone.
-        batch_timeout: Seconds that the first request of a batch waits for others while the thread is idle.
+        max_batch_size: Rows of a batch, at most; a single request with more is a batch alone. 1 joins nothing.
+        parallel_runs: Batches that are run at once; a search keeps little more than one core busy.
         max_queued_rows: Rows that may wait; a request beyond them is refused, unless nothing waits.
     """
 
     max_batch_size: int = 64
-    batch_timeout: float = 0.002
+    parallel_runs: int = 2
     max_queued_rows: int = 1024
 
     def __post_init__(self) -> None:
         _check_range(self, "max_batch_size", 1, 65_536)
-        _check_range(self, "batch_timeout", 0, 60)
+        _check_range(self, "parallel_runs", 1, 256)
         _check_range(self, "max_queued_rows", 1, 10**6)
 
 
@@ -36,10 +36,12 @@ class ServerConfig:
         request_timeout: Seconds after which a request is given up.
         max_body_bytes: Size of a request's body, at most, before and after decompression.
         max_rows: Rows of a request, at most.
+        max_characters: Characters of all texts of a request, at most.
+        max_connections: Connections at one time, at most; those beyond are answered 503.
         poll_interval: Seconds between two looks at the export's folder for other versions; 0 looks only at the start.
         log_text: Write the bodies of requests for predictions, which hold what is to be translated, in the log too.
         api_key_file: File of keys, one a line; requests must then have `Authorization: Bearer KEY` with one of them.
-        tls_certificate: File of a certificate in PEM format, its chain included; with it, HTTPS is served.
+        tls_certificate: File of a certificate in PEM format, its chain included; with it, all is served over TLS.
         tls_key: File of the certificate's private key in PEM format, not encrypted.
         cors_origin: Origins, such as https://example.org, whose pages may ask from a browser; `*` allows all.
     """
@@ -48,6 +50,8 @@ class ServerConfig:
     request_timeout: float = 30.0
     max_body_bytes: int = 16 * 2**20
     max_rows: int = 4096
+    max_characters: int = 1_000_000
+    max_connections: int = 512
     poll_interval: float = 1.0
     log_text: bool = False
     api_key_file: str | None = None
@@ -59,6 +63,8 @@ class ServerConfig:
         _check_range(self, "request_timeout", 0.001, 3600)
         _check_range(self, "max_body_bytes", 1, 2**30)
         _check_range(self, "max_rows", 1, 10**6)
+        _check_range(self, "max_characters", 1, 2**30)
+        _check_range(self, "max_connections", 1, 10**6)
         _check_range(self, "poll_interval", 0, 86_400)
         if (self.tls_certificate is None) != (self.tls_key is None):
             given, missing = ("certificate", "key") if self.tls_key is None else ("key", "certificate")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from models.run import CONFIG_FILE
 from pipeline.errors import UserError
-from serving.client import Client
+from serving.client import URL_SCHEMES, Client
 from serving.decode_options import OPTIONS, filled
 from serving.fingerprint import folder_fingerprint, runs_fingerprint, served_fingerprint
 
@@ -43,7 +43,7 @@ def open_model(
     seed: int | None = None,
     ensemble: Sequence[str] = (),
 ) -> Endpoint:
-    """Opens a model; TensorFlow is loaded for a folder alone.
+    """Opens a model; TensorFlow is loaded for a folder and for gRPC alone.
 
     Args:
         model: The folder of a run or of an export, or the URL of a served model.
@@ -62,7 +62,7 @@ def open_model(
         if value < (least := 1 if name == "beam_size" else 0):
             option = _option(name)
             raise UserError(f"{option}: expected at least {least}, received {value}; change {option}")
-    if model.startswith(("http://", "https://")):
+    if model.startswith(URL_SCHEMES):
         _require_one(ensemble, "the URL of a served model")
         client = Client(model, timeout=ANSWER_TIMEOUT)
 

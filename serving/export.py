@@ -14,12 +14,11 @@ from models.run import RunConfig
 from pipeline.errors import UserError
 from pipeline.files import write_beside
 from serving.card import describe
-from serving.export_folder import next_version
+from serving.export_folder import EXPORT_FILE, next_version
 from serving.release_config import WeightKind
 from serving.tf_serving_configs import write_configs
 from serving.translator import Translator
 
-EXPORT_FILE = "export.json"
 FORMAT = 1
 _VERSIONED = ("keras-nmt", "tensorflow", "tensorflow-text", "keras", "sacrebleu")
 

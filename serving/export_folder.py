@@ -8,6 +8,9 @@ from pipeline.errors import UserError
 from pipeline.files import write_beside
 from serving.servable import version_folders
 
+# What a version tells of itself.
+EXPORT_FILE = "export.json"
+
 
 def whole_versions(export: str | Path) -> list[Path]:
     """The folders EXPORT/<version> that hold a SavedModel, the newest one last."""

@@ -57,18 +57,19 @@ class ServingMetrics:
             _SECONDS,
         )
 
-    def record_request(self, model: str, verb: str, code: Code, seconds: float) -> None:
+    def record_request(self, model: str, verb: str, entrypoint: str, code: Code, seconds: float) -> None:
         """Counts a request that has been answered.
 
         Args:
             model: The model's name.
-            verb: `predict`, `classify` or `regress`.
+            verb: What it asked for: `predict`, `classify` or `regress` over REST, `Predict` over gRPC.
+            entrypoint: What it came by, `REST` or `GRPC`.
             code: How it ended.
             seconds: How long that took; counts for a success alone, as in TF Serving.
         """
         self._requests.add(model, code.name)
         if code == Code.OK:
-            self._latency.observe(round(seconds * 1e6), model, verb, "REST")
+            self._latency.observe(round(seconds * 1e6), model, verb, entrypoint)
 
     def record_batch(self, model: str, rows: int, waited: Iterable[float], ran: float) -> None:
         """Counts a batch that has been run.
@@ -88,8 +89,10 @@ class ServingMetrics:
         """The metrics in Prometheus's text format.
 
         Args:
-            models: What each model counts itself, by its name.
+            models: What each model counts itself, by its name; of others none of that is told.
         """
+        for metric in (self._queued, self._failed_loads, self._characters):
+            metric.clear()
         for model, numbers in models.items():
             self._queued.set(numbers.waiting_rows, model)
             self._failed_loads.set(numbers.failed_loads, model)

@@ -1,7 +1,7 @@
 """The web page at `/`: translations as they are typed, their alternatives and their attention."""
 
+import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.requests import Request
@@ -11,6 +11,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from serving import rest
+from serving.catalog import Catalog
+from serving.export_folder import EXPORT_FILE
 from serving.status import StatusError
 from serving.versions import Model
 
@@ -42,19 +44,20 @@ _HEADERS = {
 }
 
 
-def page_routes(models: Mapping[str, Model]) -> list[Route]:
+def page_routes(catalog: Catalog) -> list[Route]:
     """The routes of the page, of the files it loads, and of the list of models it lets choose from.
 
     Args:
-        models: The models by name.
+        catalog: The models.
 
     Returns:
         Routes for GET and HEAD: those of `PATHS`, and `/page/models`, which answers a JSON list of objects with `name`,
-        the newest `version` that is available, and its `signatures`; without one, None and none.
+        the newest `version` that is available, its `signatures` and its `languages`: tags of `source` and `target`,
+        as far as they are known.
     """
 
     async def list_models(request: Request) -> Response:
-        return JSONResponse([_describe(model) for model in models.values()], headers={"Cache-Control": "no-store"})
+        return JSONResponse([_describe(model) for model in catalog.models()], headers={"Cache-Control": "no-store"})
 
     files = _Files(directory=_FOLDER)
     return [
@@ -66,9 +69,22 @@ def page_routes(models: Mapping[str, Model]) -> list[Route]:
 def _describe(model: Model) -> dict[str, object]:
     try:
         with model.use(rest.Route("metadata", model.name)) as version:
-            return {"name": model.name, "version": version.number, "signatures": sorted(version.servable.signatures)}
+            return {
+                "name": model.name,
+                "version": version.number,
+                "signatures": sorted(version.servable.signatures),
+                "languages": _languages(version.folder),
+            }
     except StatusError:
-        return {"name": model.name, "version": None, "signatures": []}
+        return {"name": model.name, "version": None, "signatures": [], "languages": {}}
+
+
+def _languages(version: Path) -> dict[str, str | None]:
+    try:
+        return json.loads((version / EXPORT_FILE).read_text("utf-8")).get("languages", {})
+    except (OSError, ValueError):
+        # A SavedModel that is none of ours.
+        return {}
 
 
 class _Files(StaticFiles):

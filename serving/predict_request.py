@@ -18,8 +18,8 @@ from serving.status import Code, StatusError, invalid_argument
 Json = Any
 
 _INT32, _INT64 = np.iinfo(np.int32), np.iinfo(np.int64)
-# The narrow types are read as int32 and cut down, as TF Serving does.
-_INTEGERS = {
+# The least and the most that each dtype takes. The narrow ones are read as int32 and cut down, as TF Serving does.
+INTEGERS = {
     **dict.fromkeys(("int32", "int16", "int8", "uint8"), (_INT32.min, _INT32.max)),
     "int64": (_INT64.min, _INT64.max),
     "uint32": (0, np.iinfo(np.uint32).max),
@@ -163,11 +163,11 @@ def _scalar(value: Json, dtype: str) -> bytes | bool | int | float:
         if not _is_lossless(value, dtype):
             raise invalid_argument(f"Cannot convert JSON value: {quote(value)} to {dtype} without loss of precision.")
         return value
-    if dtype in _INTEGERS and number and isinstance(value, int):
-        low, high = _INTEGERS[dtype]
+    if dtype in INTEGERS and number and isinstance(value, int):
+        low, high = INTEGERS[dtype]
         if low <= value <= high:
             return value
-    if dtype not in ("string", "bool", *_FLOATS, *_INTEGERS):
+    if dtype not in ("string", "bool", *_FLOATS, *INTEGERS):
         raise StatusError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: {quote(value)} to type: {dtype}")
     raise wrong_value(value, f"Type: {_type_name(value)} is not of expected type: {dtype}")
 

@@ -25,7 +25,7 @@ def format_outputs(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
         StatusError: The answer is by row, and the outputs do not have as many rows as each other.
     """
     if not by_row:
-        columns = {name: _nested(array, name) for name, array in outputs.items()}
+        columns = {name: to_values(array, name) for name, array in outputs.items()}
         return to_json({"outputs": columns if len(columns) > 1 else next(iter(columns.values()))})
     sizes = {}
     for name, array in outputs.items():
@@ -37,14 +37,15 @@ def format_outputs(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
             raise invalid_argument(
                 f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {expected}"
             )
-    nested = [_nested(array, name) for name, array in outputs.items()]
+    nested = [to_values(array, name) for name, array in outputs.items()]
     rows = (
         nested[0] if len(nested) == 1 else [dict(zip(outputs, row, strict=True)) for row in zip(*nested, strict=True)]
     )
     return to_json({"predictions": rows})
 
 
-def _nested(array: np.ndarray, name: str) -> Any:
+def to_values(array: np.ndarray, name: str) -> Any:
+    """An array as nested lists of what JSON holds; strings of a name that ends in `_bytes` in base 64."""
     values: list[Any]
     if array.dtype == object and name.endswith("_bytes"):
         values = [{"b64": base64.b64encode(value).decode()} for value in array.ravel()]

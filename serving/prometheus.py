@@ -29,6 +29,10 @@ class Metric:
         """Gives the value for these labels' values."""
         self._values[labels] = value
 
+    def clear(self) -> None:
+        """Forgets all values."""
+        self._values.clear()
+
     def samples(self) -> Iterator[str]:
         """The lines of its values."""
         for labels, value in sorted(self._values.items()):

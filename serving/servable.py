@@ -46,7 +46,7 @@ def newest_version(export: str | Path) -> Path:
 class Servable:
     """The signatures of a SavedModel, run by a session of their own, as TF Serving does (which also switches XLA off).
 
-    Not for several threads at once: whoever owns it gives it one.
+    Several threads may run it at once.
 
     Attributes:
         signatures: The definition of each signature, by name.

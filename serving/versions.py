@@ -22,12 +22,14 @@ class Version:
 
     Attributes:
         number: The version's number.
+        folder: The folder EXPORT/<version>.
         servable: Its signatures.
         batcher: Where to have them run.
         users: How many requests hold it.
     """
 
     number: int
+    folder: Path
     servable: Servable
     batcher: Batcher
     users: int = 0
@@ -88,7 +90,7 @@ class Model:
             self._failed_loads += 1
             raise
         version = Version(
-            number, servable, Batcher(self._texts.counting(servable.run), self.config.batching, self._observe)
+            number, folder, servable, Batcher(self._texts.counting(servable.run), self.config.batching, self._observe)
         )
         with self._changed:
             self._available[number] = version

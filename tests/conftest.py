@@ -3,6 +3,11 @@ from pathlib import Path
 import pytest
 
 
+def pytest_addoption(parser):
+    parser.addoption("--host", help="ask this server, such as http://localhost:8501, in test_contract.py")
+    parser.addoption("--model", default="nmt", help="the name of its model")
+
+
 # Before the plugin reads the marks.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):

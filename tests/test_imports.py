@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[1]
 BEAM_MODULES = {"pipeline.transforms", "pipeline.readers", "pipeline.preprocess"}
 # On JAX too, TensorFlow reads the data of a training.
 READ_DATA = {"models.training", "models.validation", "models.failures"}
+# Without the extra, REST is served and asked.
+GRPC_MODULES = {"calls", "predict", "server", "services", "session"}
 HEAVY = {
     *("tensorflow", "tensorflow_text", "keras", "jax", "apache_beam", "numpy", "sentencepiece", "sacrebleu"),
     *("matplotlib", "jinja2"),
@@ -74,6 +76,15 @@ def test_beam_is_named_by_three_modules_alone() -> None:
         for path in (ROOT / folder).glob("*.py")
     }
     assert {name for name, imported in names.items() if "apache_beam" in imported} == BEAM_MODULES
+
+
+def test_what_the_extra_grpc_brings_is_named_by_few_modules_alone() -> None:
+    named = {
+        path.stem for path in (ROOT / "serving").glob("*.py") if written_imports(path) & {"tensorflow_serving", "grpc"}
+    }
+    assert named == {*(f"grpc_{name}" for name in GRPC_MODULES), "reload_request", "warmup"}
+    for path in (ROOT / folder for folder in MAY_KNOW if folder != "serving"):
+        assert not any(written_imports(file) & {"tensorflow_serving", "grpc"} for file in path.glob("*.py"))
 
 
 @pytest.mark.parametrize(

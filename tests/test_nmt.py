@@ -72,7 +72,7 @@ def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture
         ("translate", ["MODEL", "--beam-size BEAM_SIZE", "--seed SEED", r"A line ends with \n alone or \r\n"]),
         ("serve", ["--poll-interval", "--batching.max_batch_size MAX_BATCH_SIZE", "(type: int, default: 64)"]),
         ("serve", ["--cors-origin CORS_ORIGIN [CORS_ORIGIN ...]", "--log-text", "--api-key-file", "--tls-certificate"]),
-        ("serve", ["EXPORT", "--host", "127.0.0.1", "--port", "8501", "--model-name", "default: nmt"]),
+        ("serve", ["EXPORT", "--host", "127.0.0.1", "--port", "8501", "--grpc-port", "--no-grpc", "default: nmt"]),
         ("demo", ["--output OUTPUT"]),
     ],
 )
@@ -112,6 +112,10 @@ def test_every_argument_is_described(verb: str) -> None:
             "poll_interval: expected 0 to 86400, received -1.0; choose one within",
         ),
         (["serve", "a", "--tls-key", "k"], "expected both or none, received the key alone; give the certificate too"),
+        (
+            ["serve", "a", "--grpc-port", "1", "--no-grpc"],
+            "--grpc-port, --no-grpc: expected at most one of them, received",
+        ),
         (["translate", "a", "--beam_size=2"], "unknown option --beam_size, the nearest known one is --beam-size"),
         (["translate", "a", "--beam-size", "two"], "--beam-size: expected int, received 'two'"),
         (["translate", "a", "--input", "b"], "--input, --output: expected both or, without --overwrite, none"),

@@ -55,7 +55,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     export = tmp_path_factory.mktemp("served")
     model = Upper()
     tf.saved_model.save(model, str(export / "1"), signatures={"serving_default": model.translate})
-    argv = [COMMAND, "serve", export, "--port", "0", "--model-name", "upper"]
+    argv = [COMMAND, "serve", export, "--port", "0", "--no-grpc", "--model-name", "upper"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout
@@ -65,6 +65,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             server.send_signal(signal.SIGINT)
             assert server.wait(30) == 0
+            assert server.stdout and server.stdout.read() == ""
 
 
 HOSTILE = [

@@ -72,7 +72,10 @@ async function offerModels(signal) {
   return found;
 }
 
-async function show({name, signatures}, signal) {
+async function show({name, signatures, languages}, signal) {
+  // For screen readers; empty where it is not known, as the page's own would be wrong.
+  for (const id of ["text", "marks"]) byId(id).lang = languages.source ?? "";
+  for (const id of ["translation", "announcement", "best-list"]) byId(id).lang = languages.target ?? "";
   const wanted = text();
   if (!wanted.trim()) {
     showBest([], []);

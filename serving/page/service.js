@@ -22,7 +22,8 @@ export function useKey(key) {
 
 /**
  * The models that are served.
- * @returns {Promise<Array<{name: string, version: ?number, signatures: string[]}>>}
+ * @returns {Promise<Array<{name: string, version: ?number, signatures: string[],
+ *   languages: {source?: ?string, target?: ?string}}>>}
  */
 export function listModels(signal) {
   return ask("page/models", {signal});

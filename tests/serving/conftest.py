@@ -1,5 +1,6 @@
 import random
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,12 +146,19 @@ def export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def url(export: Path) -> Iterator[str]:
-    """The URL of `export`, served."""
-    from serving.server import running
+def urls(export: Path) -> Iterator[list[str]]:
+    """The URLs of `export`, served over REST and gRPC."""
+    from serving.models_config import ModelSource
+    from serving.server import running_models
 
-    with running(str(export)) as url:
-        yield url
+    with running_models([ModelSource("nmt", str(export))], grpc_port=0) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def url(urls: list[str]) -> str:
+    """The URL of `export`, served over REST."""
+    return urls[0]
 
 
 @pytest.fixture(scope="session")
@@ -279,3 +287,50 @@ def small_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (export / "12").mkdir()
     shutil.copytree(export / "10", export / "latest")
     return export
+
+
+@pytest.fixture(scope="session")
+def small_service(small_export: Path) -> Iterator[tuple]:
+    """The URL over REST of `small_export`, served with version 2 as `old`, and stubs for gRPC."""
+    from tests.serving.stubs import serving
+
+    with serving(small_export, old=2) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def stubs(small_service: tuple):
+    """Stubs of TensorFlow Serving's gRPC services for the `small_service`."""
+    return small_service[1]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The files of a certificate for 127.0.0.1 that signs itself, and of its key."""
+    certificate, key = (str(tmp_path_factory.mktemp("tls") / name) for name in ("certificate.pem", "key.pem"))
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=nmt -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of SavedModels, 1 to 4, each of which answers with its own number; 5 is broken."""
+    import tensorflow as tf
+
+    class Teller(tf.Module):
+        def __init__(self, number):
+            super().__init__()
+            self.number = tf.Variable(number)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+        def tell(self, text):
+            return {"number": tf.zeros_like(text, tf.int32) + self.number}
+
+    folder = tmp_path_factory.mktemp("told")
+    for number in range(1, 5):
+        teller = Teller(number)
+        tf.saved_model.save(teller, str(folder / str(number)), signatures={"serving_default": teller.tell})
+    (folder / "5").mkdir()
+    (folder / "5" / "saved_model.pb").write_bytes(b"\x00broken")
+    return folder

@@ -38,11 +38,10 @@ def _submit_all(runs, requests, **config):
     """Submits (signature, x) while the thread is busy with another request, then lets go; the answers or errors."""
 
     async def main():
-        batcher = Batcher(runs, BatcherConfig(**{"batch_timeout": 0, **config}))
+        batcher = Batcher(runs, BatcherConfig(parallel_runs=1, **config))
         runs.gate.clear()
         first = asyncio.create_task(batcher.submit("first", {"x": np.array([0])}))
-        while batcher._pending or batcher._worker is None:
-            await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
         tasks = [asyncio.create_task(batcher.submit(name, {"x": np.array(x)})) for name, x in requests]
         await asyncio.sleep(0)
         runs.gate.set()
@@ -68,7 +67,7 @@ def test_signatures_and_shapes_do_not_mix(runs):
 def test_a_batch_is_no_larger_than_allowed(runs):
     requests = [("s", [1, 2]), ("s", [3, 4]), ("s", [5]), ("s", [1, 2, 3, 4, 5])]
     assert _submit_all(runs, requests, max_batch_size=3) == [[2, 4], [6, 8], [10], [2, 4, 6, 8, 10]]
-    assert [x for _, x in runs.calls[1:]] == [[1, 2, 5], [3, 4], [1, 2, 3, 4, 5]]
+    assert [x for _, x in runs.calls[1:]] == [[1, 2], [3, 4, 5], [1, 2, 3, 4, 5]]
 
 
 def test_no_rows_and_scalars_run_alone(runs):
@@ -110,37 +109,109 @@ def test_an_empty_queue_refuses_nothing(runs):
     assert _submit_all(runs, [("s", [1, 2, 3, 4])], max_queued_rows=3) == [[2, 4, 6, 8]]
 
 
-def test_the_first_waits_for_others_while_the_thread_is_idle(runs):
+def test_texts_of_like_length_are_run_together():
+    calls = []
+
+    def run(signature, inputs):
+        calls.append(inputs["text"].tolist())
+        return {"translation": inputs["text"]}
+
     async def main():
-        batcher = Batcher(runs, BatcherConfig(batch_timeout=0.1))
-
-        async def later(x):
-            await asyncio.sleep(0.01)
-            return await batcher.submit("s", {"x": np.array([x])})
-
-        answers = await asyncio.gather(batcher.submit("s", {"x": np.array([1])}), later(2))
-        again = await batcher.submit("s", {"x": np.array([3])})
-        batcher.close()
-        return [int(answer["y"][0]) for answer in [*answers, again]]
-
-    assert asyncio.run(main()) == [2, 4, 6]
-    assert [x for _, x in runs.calls] == [[1, 2], [3]]
-
-
-def test_a_full_batch_does_not_wait(runs):
-    async def main():
-        batcher = Batcher(runs, BatcherConfig(batch_timeout=60, max_batch_size=2))
-        async with asyncio.timeout(10):
-            await batcher.submit("s", {"x": np.array([1, 2])})
+        batcher = Batcher(run, BatcherConfig(parallel_runs=1))
+        texts = [b"first", b"long" * 100, b"short", b"long" * 99, b"shrt"]
+        await asyncio.gather(*(batcher.submit("s", {"text": np.array([text], object)}) for text in texts))
         batcher.close()
 
     asyncio.run(main())
-    assert runs.calls == [("s", [1, 2])]
+    assert calls == [[b"first"], [b"long" * 100, b"long" * 99], [b"short", b"shrt"]]
+
+
+def test_the_length_of_a_request_is_that_of_its_longest_texts():
+    """With 16 rows of 200 bytes, 4 rows of 200 are worth joining, and 4 of 20 are not."""
+    calls = []
+
+    def run(signature, inputs):
+        calls.append(len(inputs["text"]))
+        return {"n": inputs["n"]}
+
+    def inputs(rows, *longest):
+        column = np.array([b""] * rows, object)
+        column[: len(longest)] = [b"x" * length for length in longest]
+        return {"text": column, "target": column, "n": np.arange(rows)}
+
+    async def main():
+        batcher = Batcher(run, BatcherConfig(parallel_runs=1))
+        requests = [inputs(1), inputs(16, 20, 100), inputs(4, 10), inputs(4, 0, 100)]
+        await asyncio.gather(*(batcher.submit("s", each) for each in requests))
+        batcher.close()
+
+    asyncio.run(main())
+    assert calls == [1, 20, 4]
+
+
+def test_max_batch_size_1_joins_nothing(runs):
+    assert _submit_all(runs, [("s", [1]), ("s", [2]), ("s", [3, 4])], max_batch_size=1) == [[2], [4], [6, 8]]
+    assert [x for _, x in runs.calls[1:]] == [[1], [2], [3, 4]]
+
+
+def test_a_free_thread_takes_what_comes_at_once(runs):
+    async def main():
+        batcher = Batcher(runs, BatcherConfig(parallel_runs=2))
+        runs.gate.clear()
+        tasks = [asyncio.create_task(batcher.submit("s", {"x": np.array([i])})) for i in range(4)]
+        await asyncio.sleep(0)
+        assert batcher.waiting_rows() == 2
+        runs.gate.set()
+        await asyncio.gather(*tasks)
+        batcher.close()
+
+    asyncio.run(main())
+    assert sorted(runs.calls) == [("s", [0]), ("s", [1]), ("s", [2, 3])]
+
+
+@pytest.mark.parametrize("parallel_runs", [1, 2, 3])
+def test_so_many_batches_run_at_once(parallel_runs):
+    """Each run waits until as many others have begun as may."""
+    began, most = threading.Barrier(parallel_runs), []
+
+    def run(signature, inputs):
+        began.wait(10)
+        most.append(began.parties)
+        return inputs
+
+    async def main():
+        batcher = Batcher(run, BatcherConfig(parallel_runs=parallel_runs, max_batch_size=1))
+        await asyncio.gather(*(batcher.submit("s", {"x": np.array([i])}) for i in range(6)))
+        batcher.close()
+
+    asyncio.run(main())
+    assert len(most) == 6
+
+
+def test_a_request_past_its_deadline_is_not_run(runs):
+    async def main():
+        batcher = Batcher(runs, BatcherConfig(parallel_runs=1))
+        runs.gate.clear()
+        now = asyncio.get_running_loop().time()
+        asked = [
+            asyncio.create_task(batcher.submit("s", {"x": np.array([i])}, deadline))
+            for i, deadline in enumerate([None, now + 0.02, now + 60, None])
+        ]
+        await asyncio.sleep(0.03)
+        runs.gate.set()
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        batcher.close()
+        return answers
+
+    answers = asyncio.run(main())
+    assert str(answers.pop(1)) == "DEADLINE_EXCEEDED: Timed out waiting for notification"
+    assert [answer["y"].tolist() for answer in answers] == [[0], [4], [6]]
+    assert runs.calls == [("s", [0]), ("s", [2, 3])]
 
 
 def test_a_request_given_up_is_not_run(runs):
     async def main():
-        batcher = Batcher(runs, BatcherConfig(batch_timeout=0))
+        batcher = Batcher(runs, BatcherConfig(parallel_runs=1))
         runs.gate.clear()
         first = asyncio.create_task(batcher.submit("first", {"x": np.array([0])}))
         await asyncio.sleep(0.01)
@@ -160,33 +231,38 @@ def test_an_observer_is_told_of_each_batch(runs):
     told = []
 
     async def main():
-        batcher = Batcher(runs, BatcherConfig(batch_timeout=0.1), lambda *batch: told.append(batch))
-        await asyncio.gather(*(batcher.submit("s", {"x": np.array(x)}) for x in ([1], [2, 3])))
-        await asyncio.gather(batcher.submit("s", {"x": np.array([-2])}), return_exceptions=True)
+        batcher = Batcher(runs, BatcherConfig(parallel_runs=1), lambda *batch: told.append(batch))
+        runs.gate.clear()
+        asked = [asyncio.create_task(batcher.submit("s", {"x": np.array(x)})) for x in ([-2], [1], [2, 3])]
+        await asyncio.sleep(0.05)
+        runs.gate.set()
+        await asyncio.gather(*asked, return_exceptions=True)
         batcher.close()
 
     asyncio.run(main())
-    assert [rows for rows, _, _ in told] == [3, 1]
-    assert all(0.05 < waited < 5 for _, times, _ in told for waited in times)
-    assert [len(times) for _, times, _ in told] == [2, 1]
-    assert all(0 <= ran < 5 for _, _, ran in told)
+    assert [rows for rows, _, _ in told] == [1, 3]
+    (first, others), (ran, _) = ([batch[i] for batch in told] for i in (1, 2))
+    assert len(first) == 1
+    assert len(others) == 2
+    assert all(0 <= waited < 5 for waited in first)
+    assert all(0.04 < waited < 5 for waited in [*others, ran])
 
 
 def test_closing_after_all_was_given_up_ends_the_work_too(runs):
     async def main():
-        batcher = Batcher(runs, BatcherConfig(batch_timeout=0))
+        batcher = Batcher(runs, BatcherConfig(parallel_runs=1))
         runs.gate.clear()
         asked = [asyncio.create_task(batcher.submit(name, {"x": np.array([0])})) for name in "st"]
         await asyncio.sleep(0.01)
-        worker = batcher._worker
         for each in asked:
             each.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
         runs.gate.set()
         await asyncio.to_thread(batcher.close)
-        await worker
+        await asyncio.sleep(0.01)
+        return batcher.waiting_rows()
 
-    asyncio.run(main())
+    assert asyncio.run(main()) == 0
     assert runs.calls == [("s", [0])]
 
 

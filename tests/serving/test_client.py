@@ -236,7 +236,7 @@ def test_no_answer_in_time():
 
 
 def test_a_busy_server_serves_everybody_in_the_end(small_export):
-    config = ServerConfig(BatcherConfig(max_queued_rows=6, batch_timeout=0.02))
+    config = ServerConfig(BatcherConfig(max_queued_rows=1, parallel_runs=1))
     results = {}
     with running(str(small_export), config=config) as url:
 

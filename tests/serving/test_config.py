@@ -10,11 +10,13 @@ from serving.config import BatcherConfig, ServerConfig
     ("settings", "name", "least", "most"),
     [
         (BatcherConfig, "max_batch_size", 1, 65_536),
-        (BatcherConfig, "batch_timeout", 0, 60),
+        (BatcherConfig, "parallel_runs", 1, 256),
         (BatcherConfig, "max_queued_rows", 1, 1_000_000),
         (ServerConfig, "request_timeout", 0.001, 3600),
         (ServerConfig, "max_body_bytes", 1, 1_073_741_824),
         (ServerConfig, "max_rows", 1, 1_000_000),
+        (ServerConfig, "max_characters", 1, 1_073_741_824),
+        (ServerConfig, "max_connections", 1, 1_000_000),
         (ServerConfig, "poll_interval", 0, 86_400),
     ],
 )

@@ -14,7 +14,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 import nmt
 from nmt_arguments import bind
-from serving.server import running
+from serving.server import default_grpc_port, running
 from serving.tf_serving_configs import CONFIGS
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +104,8 @@ def test_the_image_holds_the_project_and_serves():
     call = bind(nmt.serve, "nmt serve", command[1:])
     assert call.args[1] == "/models/nmt" and call.keywords["host"] == "0.0.0.0"
     (exposed,) = (rest for name, rest in lines if name == "EXPOSE")
-    assert int(exposed) == call.keywords["port"]
+    port = call.keywords["port"]
+    assert call.keywords["grpc_port"] is None and exposed.split() == [str(default_grpc_port(port)), str(port)]
 
 
 def test_the_training_job_fits_kubernetes():

@@ -139,7 +139,9 @@ def test_the_command_of_the_embedded_server_is_one():
     verb, *words = container["args"]
     call = bind(nmt.serve, "nmt serve", words)
     assert verb == "serve" and call.args[1] == "/models/nmt"
-    assert call.keywords["host"] == "0.0.0.0" and call.keywords["port"] == container["ports"][0]["containerPort"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert call.keywords["host"] == "0.0.0.0"
+    assert ports == {"grpc": call.keywords["grpc_port"], "rest": call.keywords["port"]}
     paths = [container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
     assert paths == ["/readyz", "/readyz", "/healthz"]
 

@@ -15,8 +15,13 @@ from serving.translator import Translator
 
 
 @pytest.fixture(scope="module")
-def endpoints(run, export, url):
-    return {"run": open_model(str(run)), "export": open_model(str(export)), "url": open_model(url)}
+def endpoints(run, export, urls):
+    return {
+        "run": open_model(str(run)),
+        "export": open_model(str(export)),
+        "url": open_model(urls[0]),
+        "grpc": open_model(urls[1]),
+    }
 
 
 def test_a_run_an_export_and_a_server_translate_alike(endpoints, sentences, hostile):
@@ -25,14 +30,15 @@ def test_a_run_an_export_and_a_server_translate_alike(endpoints, sentences, host
     assert len(expected) == len(texts) and len(set(expected)) > 60
     assert endpoints["export"](texts) == expected
     assert endpoints["url"](texts) == expected
+    assert endpoints["grpc"](texts) == expected
 
 
-@pytest.mark.parametrize("kind", ["run", "export", "url"])
+@pytest.mark.parametrize("kind", ["run", "export", "url", "grpc"])
 def test_no_texts(endpoints, kind):
     assert endpoints[kind]([]) == []
 
 
-@pytest.mark.parametrize("kind", ["run", "export", "url"])
+@pytest.mark.parametrize("kind", ["run", "export", "url", "grpc"])
 def test_a_text_above_the_limit_is_a_users_mistake(endpoints, kind):
     with pytest.raises(
         UserError, match="text: expected at most 20000 pieces, received more; divide the text"
@@ -42,11 +48,12 @@ def test_a_text_above_the_limit_is_a_users_mistake(endpoints, kind):
     assert endpoints[kind](["one"]) == endpoints["run"](["one"])
 
 
-def test_the_settings_of_search_are_told(endpoints, run, url):
+def test_the_settings_of_search_are_told(endpoints, run, urls):
     decoding = dataclasses.asdict(RunConfig.read_from(run).recipe.decoding)
     assert endpoints["run"].decoding == endpoints["export"].decoding == decoding
-    assert endpoints["url"].decoding == {"url": url}
-    assert endpoints["url"].fingerprint() == f"{url} version 1"
+    for kind, url in zip(("url", "grpc"), urls, strict=True):
+        assert endpoints[kind].decoding == {"url": url}
+        assert endpoints[kind].fingerprint() == f"{url} version 1"
 
 
 def test_the_beam_of_a_run_can_be_chosen(run, endpoints, sentences):

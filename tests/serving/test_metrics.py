@@ -58,7 +58,7 @@ def test_requests_are_counted_by_how_they_ended(small_export):
 
 
 def test_batches_stages_and_the_queue(small_export):
-    config = ServerConfig(BatcherConfig(batch_timeout=0))
+    config = ServerConfig(BatcherConfig(parallel_runs=1))
     slow = {"signature_name": "slow", "inputs": [300_000]}
     with running(str(small_export), config=config) as url, concurrent.futures.ThreadPoolExecutor(4) as pool:
         first = pool.submit(httpx.post, f"{url}:predict", json=slow, timeout=60)
@@ -88,8 +88,8 @@ def test_batches_stages_and_the_queue(small_export):
 
 def test_models_are_apart():
     metrics = ServingMetrics()
-    metrics.record_request("a", "predict", Code.OK, 0.25)
-    metrics.record_request("b", "predict", Code.UNAVAILABLE, 0.5)
+    metrics.record_request("a", "predict", "REST", Code.OK, 0.25)
+    metrics.record_request("b", "predict", "REST", Code.UNAVAILABLE, 0.5)
     metrics.record_batch("a", 3, [0.5, 0.25], 2.0)
     lines = metrics.render({"a": ModelNumbers(0, 2, 11, 12), "b": ModelNumbers(5, 0, 0, 0)}).splitlines()
     assert ':tensorflow:serving:request_count{model_name="a",status="OK"} 1.0' in lines
@@ -105,3 +105,10 @@ def test_models_are_apart():
     assert 'nmt_characters_total{model_name="a",side="target"} 12' in lines
     assert 'nmt_stage_seconds_sum{model_name="a",stage="waiting"} 0.75' in lines
     assert 'nmt_stage_seconds_sum{model_name="a",stage="running"} 4.0' in lines
+    # Of a model that is gone neither queue nor texts are told, but that it was asked.
+    left = metrics.render({"b": ModelNumbers(1, 0, 0, 0)})
+    assert re.findall(r'^(nmt_[a-z_]+)\{model_name="a"(?!.*le=)', left, re.MULTILINE) == [
+        *("nmt_batch_rows_sum", "nmt_batch_rows_count"),
+        *["nmt_stage_seconds_sum", "nmt_stage_seconds_count"] * 2,
+    ]
+    assert ':tensorflow:serving:request_count{model_name="a",status="OK"} 1.0' in left

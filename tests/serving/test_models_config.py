@@ -6,6 +6,7 @@ import pytest
 
 import nmt
 from pipeline.errors import UserError
+from serving.client import Client
 from serving.models_config import ModelSource, read_models_config
 from serving.server import running_models
 
@@ -101,8 +102,10 @@ def test_the_command_serves_a_file_of_models(small_export, tmp_path):
     command = [sys.executable, nmt.__file__, "serve", *argv, "--batching.max_batch_size", "8", "--max-rows", "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
-            urls = [server.stdout.readline().removeprefix("Serving ").rstrip("\n") for _ in range(2)]
-            assert [url.rpartition("/v1/models/")[2] for url in urls] == ["a", "b"]
+            urls = [server.stdout.readline().removeprefix("Serving ").rstrip("\n") for _ in range(4)]
+            assert [url.rpartition("/")[2] for url in urls] == ["a", "b"] * 2
+            with Client(f"{urls[2]}/labels/old", api_key="key") as client:
+                assert (client.translate(["x"]), client.served_versions()) == (["X"], [2])
             with httpx.Client(headers={"Authorization": "Bearer key"}) as client:
                 for path in (f"{urls[0]}/labels/old:predict", f"{urls[1]}:predict"):
                     assert client.post(path, json={"inputs": ["x"]}).json() == {"outputs": ["X"]}

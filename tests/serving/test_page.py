@@ -1,12 +1,15 @@
+import contextlib
 import re
 
 import httpx
 import pytest
 
+from serving.app import create_app
 from serving.config import ServerConfig
+from serving.metrics import ServingMetrics
 from serving.models_config import ModelSource
 from serving.page import PATHS
-from serving.server import running, running_models
+from serving.server import running_models
 
 TYPES = {
     "/": "text/html; charset=utf-8",
@@ -78,32 +81,32 @@ def test_the_models_and_their_signatures(http):
     assert (one["name"], another["name"]) == ("one", "another")
     assert one["version"] == another["version"] == 10
     assert {"serving_default", "nbest"} <= set(one["signatures"]) and "align" not in one["signatures"]
+    assert one["languages"] == {}
 
 
 def test_a_model_without_a_version(small_export):
     from starlette.testclient import TestClient
 
-    from serving.app import create_app
-    from serving.metrics import ServingMetrics
-    from serving.versions import Model
+    from serving.catalog import Catalog
 
-    config = ServerConfig()
-    client = TestClient(create_app({"nmt": Model("nmt", config)}, config, ServingMetrics()))
-    assert client.get("/page/models").json() == [{"name": "nmt", "version": None, "signatures": []}]
+    config, metrics = ServerConfig(poll_interval=0), ServingMetrics()
+    with contextlib.closing(Catalog(config, metrics)) as catalog:
+        catalog.replace([ModelSource("nmt", str(small_export))])
+        catalog.find("nmt").unload(10)
+        client = TestClient(create_app(catalog, config, metrics))
+        assert client.get("/page/models").json() == [
+            {"name": "nmt", "version": None, "signatures": [], "languages": {}}
+        ]
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/"),
-        ("DELETE", "/page/page.js"),
-        ("GET", "/page"),
-        ("GET", "/page/page.html"),
-        ("GET", "/page/..%2fapp.py"),
-    ],
-)
-def test_all_else_is_not_found(small_export, method, path):
-    with running(str(small_export)) as url, httpx.Client(base_url=url.removesuffix("/v1/models/nmt")) as client:
-        response = client.request(method, path)
-        assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
-        assert client.get("/v1/models").status_code == 400
+@pytest.mark.parametrize("path", ["/page", "/page/page.html", "/page/..%2fapp.py"])
+def test_all_else_is_not_found(http, path):
+    response = http.get(path, headers={"Authorization": "Bearer secret"})
+    assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/"), ("DELETE", "/page/page.js")])
+def test_the_page_is_only_read(http, method, path):
+    response = http.request(method, path, headers={"Authorization": "Bearer secret"})
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD"}

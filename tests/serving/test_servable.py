@@ -1,3 +1,5 @@
+import concurrent.futures
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,20 @@ def test_inputs_go_by_name(servable):
 def test_a_scalar_stays_one(servable):
     output = servable.run("serving_default", {"text": np.array(b"a", object)})["translation"]
     assert (output.shape, output.item()) == ((), b"A")
+
+
+@pytest.mark.slow
+def test_threads_that_run_it_at_once_get_their_own_answers(export, sentences):
+    model = Servable(newest_version(export))
+    batches = [_strings(*(text.encode() for text in sentences[first : first + 5])) for first in range(0, 40, 5)]
+
+    def translate(batch):
+        return model.run("serving_default", {"text": batch})["translation"].tolist()
+
+    alone = [translate(batch) for batch in batches]
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(translate, batches)) == alone
+    model.close()
 
 
 def test_the_models_error_keeps_its_code(servable):

@@ -63,7 +63,8 @@ def test_a_port_that_is_none(small_export):
 
 
 def test_concurrent_clients_get_their_own_answers_from_shared_runs(small_export):
-    config = ServerConfig(BatcherConfig(batch_timeout=0.2))
+    """They are asked while the server is busy, so that they wait for each other."""
+    config = ServerConfig(BatcherConfig(parallel_runs=1))
 
     async def ask(client, url, x):
         body = {"signature_name": "batch_size", "instances": list(range(x, x + 1 + x % 3))}
@@ -71,8 +72,12 @@ def test_concurrent_clients_get_their_own_answers_from_shared_runs(small_export)
         return body["instances"], response.json()["predictions"]
 
     async def main(url):
-        async with httpx.AsyncClient() as client:
-            return await asyncio.gather(*(ask(client, url, x) for x in range(0, 400, 10)))
+        async with httpx.AsyncClient(timeout=60) as client:
+            slow = asyncio.create_task(client.post(f"{url}:predict", json=_slow(100_000)))
+            await asyncio.sleep(0.1)
+            pairs = await asyncio.gather(*(ask(client, url, x) for x in range(0, 400, 10)))
+            assert (await slow).json() == {"outputs": [100_000]}
+            return pairs
 
     with running(str(small_export), config=config) as url:
         pairs = asyncio.run(main(url))
@@ -117,7 +122,7 @@ def test_a_body_that_does_not_come(small_export):
 
 
 def test_a_full_queue(small_export):
-    config = ServerConfig(BatcherConfig(max_queued_rows=2, batch_timeout=0), request_timeout=2.0)
+    config = ServerConfig(BatcherConfig(max_queued_rows=2, parallel_runs=1), request_timeout=2.0)
     with running(str(small_export), config=config) as url, httpx.Client() as client:
         with concurrent.futures.ThreadPoolExecutor(6) as pool:
             slow = pool.submit(httpx.post, f"{url}:predict", json=_slow(ITERATIONS_WITHOUT_END), timeout=60)
@@ -205,15 +210,6 @@ def test_a_signal_ends_the_process_once_requests_are_answered(small_export, tmp_
         ("/v1/models/toy:predict", 200),
         ("/v1/models/toy:predict", 200),
     ]
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """The files of a certificate for 127.0.0.1 that signs itself, and of its key."""
-    certificate, key = (str(tmp_path_factory.mktemp("tls") / name) for name in ("certificate.pem", "key.pem"))
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=nmt -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run([*command.split(), "-out", certificate, "-keyout", key], check=True, capture_output=True)
-    return certificate, key
 
 
 def test_https(small_export, certificate):

@@ -8,7 +8,6 @@ import time
 
 import httpx
 import pytest
-import tensorflow as tf
 
 from serving.config import ServerConfig
 from serving.rest import Route
@@ -17,28 +16,6 @@ from serving.versions import Model
 from serving.watcher import Watcher
 
 STATUS, PREDICT = Route("status", "nmt"), Route("predict", "nmt")
-
-
-@pytest.fixture(scope="module")
-def told(tmp_path_factory):
-    """A folder of SavedModels, 1 to 4, each of which answers with its own number; 5 is broken."""
-
-    class Teller(tf.Module):
-        def __init__(self, number):
-            super().__init__()
-            self.number = tf.Variable(number)
-
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
-        def tell(self, text):
-            return {"number": tf.zeros_like(text, tf.int32) + self.number}
-
-    folder = tmp_path_factory.mktemp("told")
-    for number in range(1, 5):
-        teller = Teller(number)
-        tf.saved_model.save(teller, str(folder / str(number)), signatures={"serving_default": teller.tell})
-    (folder / "5").mkdir()
-    (folder / "5" / "saved_model.pb").write_bytes(b"\x00broken")
-    return folder
 
 
 @pytest.fixture

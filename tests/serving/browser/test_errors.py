@@ -63,7 +63,9 @@ def busy(page):
 
 
 def test_a_busy_server(page, slow_export):
-    config = ServerConfig(request_timeout=6, batching=BatcherConfig(max_batch_size=1, max_queued_rows=1))
+    config = ServerConfig(
+        request_timeout=6, batching=BatcherConfig(max_batch_size=1, parallel_runs=1, max_queued_rows=1)
+    )
     with running(str(slow_export), config=config) as url:
         page.open(url)
         page.wait(lambda: page.shows(""))

@@ -131,11 +131,15 @@ def test_a_model_is_chosen_where_there_are_several(page, url):
     page.wait(lambda: page.shows("eins") and page["attention"].is_displayed())
     assert page.texts("#model option") == ["toy", "capitals"]
     assert page["model"].accessible_name == "Model"
+    names = ["text", "marks", "translation", "announcement", "best-list"]
+    languages = f"return {names}.map(name => document.getElementById(name).lang)"
+    assert page.run(languages) == ["en", "en", "de", "de", "de"]
     # As many as the beam of the run.
     assert len(page.texts("#best-list span")) == 3
     page.choose_model("capitals")
     page.wait(lambda: page.shows("ONE"))
     assert not page["attention"].is_displayed() and not page.all("[role=option]")
+    assert page.run(languages) == [""] * 5
     page.choose_model("toy")
     page.wait(lambda: page.shows("eins"))
 
