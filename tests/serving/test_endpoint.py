@@ -64,6 +64,7 @@ def test_the_beam_of_a_run_can_be_chosen(run, endpoints, sentences):
         open_model(str(run), beam_size=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 10}, {"temperature": 20.0, "seed": 2}], ids=str)
 def test_a_run_an_export_and_a_server_search_and_draw_alike(run, export, url, endpoints, sentences, settings):
     models = {"run": str(run), "export": str(export), "url": url}
