@@ -122,7 +122,9 @@ def _add_arguments(parser: Any, group: Any, function: Any, section: str = "") ->
         elif parameter.default is parameter.empty:
             group.add_argument(_option(section + name), required=True, **settings)
         else:
-            group.add_argument(_option(section + name), default=parameter.default, **settings)
+            # The parser changes the defaults of several values in place.
+            default = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
+            group.add_argument(_option(section + name), default=default, **settings)
 
 
 def _parse(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> jsonargparse.Namespace:
@@ -147,7 +149,7 @@ def _fill(function: Any, values: jsonargparse.Namespace) -> functools.partial[An
         if dataclasses.is_dataclass(hint):
             value = _fill(hint, values if positional else values[name])()
         else:
-            value = values[name]
+            value = tuple(values[name]) if get_origin(hint) is tuple else values[name]
         if positional:
             by_place.append(value)
         else:

@@ -238,10 +238,19 @@ def test_sections_of_a_dataclass_become_options() -> None:
 
         paint: Paint
 
-    def build(name: str, house: House, /, *, old_style: bool = False, floors: int | None = None) -> None:
+    def build(
+        name: str,
+        house: House,
+        /,
+        *,
+        old_style: bool = False,
+        floors: int | None = None,
+        doors: tuple[int, ...] = (1, 2),
+    ) -> None:
         """Builds."""
 
     bound = nmt_arguments.bind(build, "build", ["x", "--old-style", "--paint.coats=3"])
     assert bound.args == ("x", House(Paint(coats=3)))
-    assert bound.keywords == {"old_style": True, "floors": None}
-    assert nmt_arguments.bind(build, "build", ["x", "--floors", "2"]).keywords == {"old_style": False, "floors": 2}
+    assert bound.keywords == {"old_style": True, "floors": None, "doors": (1, 2)}
+    bound = nmt_arguments.bind(build, "build", ["x", "--floors", "2", "--doors", "3"])
+    assert bound.keywords == {"old_style": False, "floors": 2, "doors": (3,)}
