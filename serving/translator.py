@@ -19,9 +19,9 @@ from pipeline.tokenizer import Tokenizer
 from serving.aligner import Aligner, Alignments
 from serving.chunks import in_chunks
 from serving.completer import Completer
-from serving.decoder import RowDecoder
 from serving.placeholders import mask, of_parts, repair, unmask
 from serving.release_config import WeightKind
+from serving.row_decoder import RowDecoder
 from serving.row_options import RowOptions, option_specs
 from serving.scorer import Scorer
 from serving.segments import Parts, divide, join
