@@ -1,6 +1,14 @@
+import gc
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _give_up_graphs():
+    """Frees the graphs of a file's tests, which refer to themselves: a process runs a thousand tests."""
+    yield
+    gc.collect()
 
 
 def pytest_addoption(parser):
