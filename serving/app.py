@@ -28,7 +28,7 @@ from serving.limits import check_size
 from serving.metrics import ServingMetrics
 from serving.page import PATHS, page_routes
 from serving.servable import Servable
-from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument
+from serving.status import HTTP_STATUS, Code, StatusError, invalid_argument, timed_out
 
 _log = logging.getLogger(__name__)
 _SERVED_BY = "tensorflow/serving/"
@@ -141,7 +141,7 @@ class _Service:
                 document = await self._read_document(request)
                 return await self._run(request, route, document, limit.when())
         except TimeoutError:
-            raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
+            raise timed_out() from None
 
     async def _read_document(self, request: Request) -> Mapping[str, Any]:
         body = await _read_body(request, self._config.max_body_bytes)

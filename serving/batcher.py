@@ -10,7 +10,7 @@ import numpy as np
 
 from serving.config import BatcherConfig
 from serving.grouping import choose
-from serving.status import Code, StatusError
+from serving.status import Code, StatusError, timed_out
 
 Tensors = Mapping[str, np.ndarray]
 Run = Callable[[str, Tensors], Tensors]
@@ -126,7 +126,7 @@ class Batcher:
         """The oldest request and some that can be joined to it; the rest waits on, without those that are too late."""
         now = asyncio.get_running_loop().time()
         late = [request for request in self._pending if request.deadline is not None and request.deadline <= now]
-        _deliver(late, [StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")] * len(late))
+        _deliver(late, [timed_out()] * len(late))
         self._pending = [request for request in self._pending if not request.answer.done()]
         if not self._pending:
             return []

@@ -11,7 +11,7 @@ import grpc
 
 from serving.access_log import REQUEST_ID, log_answer, sane_id
 from serving.api_keys import REFUSAL, admits
-from serving.status import Code, StatusError
+from serving.status import Code, StatusError, timed_out
 
 _log = logging.getLogger(__name__)
 _STATUSES = {status.value[0]: status for status in grpc.StatusCode}
@@ -50,7 +50,7 @@ class Call:
             async with asyncio.timeout(seconds if left is None else min(seconds, left)) as limit:
                 yield limit.when()
         except TimeoutError:
-            raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification") from None
+            raise timed_out() from None
 
     def code_of(self, error: BaseException) -> Code:
         """The code that an error is reported with."""

@@ -7,6 +7,7 @@ import numpy as np
 from serving.batcher import count_rows
 from serving.config import ServerConfig
 from serving.status import invalid_argument
+from serving.text_count import count_characters
 
 
 def check_size(inputs: Mapping[str, np.ndarray], config: ServerConfig) -> None:
@@ -22,8 +23,11 @@ def check_size(inputs: Mapping[str, np.ndarray], config: ServerConfig) -> None:
     rows = count_rows(inputs)
     if rows > config.max_rows:
         raise invalid_argument(f"Expecting at most {config.max_rows} rows but got: {rows}; divide the request")
-    texts = (text for array in inputs.values() if array.dtype == object for text in array.ravel())
-    characters = sum(len(text.decode(errors="replace")) for text in texts)
+    texts = [text for array in inputs.values() if array.dtype == object for text in array.ravel()]
+    # No text has more characters than bytes, which cost nothing to count.
+    if sum(map(len, texts)) <= config.max_characters:
+        return
+    characters = count_characters(texts)
     if characters > config.max_characters:
         raise invalid_argument(
             f"Expecting at most {config.max_characters} characters but got: {characters}; divide the request"

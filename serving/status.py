@@ -61,3 +61,8 @@ class StatusError(Exception):
 def invalid_argument(message: str) -> StatusError:
     """The error of a request that is wrong whatever the state of the server."""
     return StatusError(Code.INVALID_ARGUMENT, message)
+
+
+def timed_out() -> StatusError:
+    """The error of a request that is not answered in time."""
+    return StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")

@@ -1,6 +1,7 @@
 """How much text goes through a model, in characters: pieces are known to the graph alone."""
 
 import threading
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -43,4 +44,9 @@ def _characters(texts: np.ndarray | None) -> int:
     if texts is None or texts.dtype != object or not texts.size:
         return 0
     first = texts if texts.ndim < 2 else texts.reshape(len(texts), -1)[:, 0]
-    return sum(len(text.decode("utf-8", "replace")) for text in first.ravel())
+    return count_characters(first.ravel())
+
+
+def count_characters(texts: Iterable[bytes]) -> int:
+    """Characters of texts in UTF-8; what is none in it counts as what stands for it, U+FFFD."""
+    return sum(len(text.decode(errors="replace")) for text in texts)

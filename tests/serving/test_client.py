@@ -23,7 +23,8 @@ from pipeline.errors import UserError
 from serving.app import ServerConfig
 from serving.batcher import BatcherConfig
 from serving.client import Client, TranslationError
-from serving.server import running
+from serving.models_config import ModelSource
+from serving.server import running, running_models
 
 
 @pytest.fixture(scope="module")
@@ -235,13 +236,15 @@ def test_no_answer_in_time():
         client.translate(["a"])
 
 
-def test_a_busy_server_serves_everybody_in_the_end(small_export):
-    config = ServerConfig(BatcherConfig(max_queued_rows=1, parallel_runs=1))
+@pytest.mark.parametrize(("protocol", "max_queued_rows", "retries"), [("http", 1, 10), ("grpc", 6, 20)])
+def test_a_busy_server_serves_everybody_in_the_end(small_export, protocol, max_queued_rows, retries):
+    config = ServerConfig(BatcherConfig(max_queued_rows=max_queued_rows, parallel_runs=1))
     results = {}
-    with running(str(small_export), config=config) as url:
+    with running_models([ModelSource("nmt", str(small_export))], config, grpc_port=0) as urls:
+        (url,) = (url for url in urls if url.startswith(protocol))
 
         def work(i):
-            with Client(url, batch_size=3, retries=10, backoff=0.02) as client:
+            with Client(url, batch_size=3, retries=retries, backoff=0.02) as client:
                 results[i] = client.translate([f"a{i}", "b", "c", "d", "e"])
 
         threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import grpc
@@ -24,7 +23,7 @@ from tensorflow_serving.apis import (
 
 from pipeline.errors import UserError
 from serving.client import Client, TranslationError
-from serving.config import BatcherConfig, ServerConfig
+from serving.config import ServerConfig
 from serving.fingerprint import served_fingerprint
 from serving.grpc_session import GrpcSession
 from serving.models_config import ModelSource
@@ -225,23 +224,6 @@ def test_tls(small_export, certificate, monkeypatch):
         monkeypatch.setenv("SSL_CERT_FILE", certificate[0])
         with Client(url) as client:
             assert client.translate(["a"]) == ["A"]
-
-
-def test_a_busy_server_serves_everybody_in_the_end(small_export):
-    config = ServerConfig(BatcherConfig(max_queued_rows=6, parallel_runs=1))
-    results = {}
-    with running_models([ModelSource("nmt", str(small_export))], config, grpc_port=0) as (_, url):
-
-        def work(i):
-            with Client(url, batch_size=3, retries=20, backoff=0.02) as client:
-                results[i] = client.translate([f"a{i}", "b", "c", "d", "e"])
-
-        threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert results == {i: [f"A{i}", "B", "C", "D", "E"] for i in range(8)}
 
 
 def test_a_text_that_no_request_can_hold_is_refused_before_it_is_sent():
