@@ -1,14 +1,12 @@
 """Serving under load: `nmt serve` with batching and without, beside the same model called in-process."""
 
-import contextlib
 import functools
 import math
 import random
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -21,7 +19,8 @@ from benchmarks.load import Measurement, apply_load
 from benchmarks.models import our_export
 from benchmarks.places import Places
 from benchmarks.results import Row, record
-from benchmarks.rounds import ROOT, environment, in_turn, module, spread
+from benchmarks.rounds import in_turn, spread
+from benchmarks.served import served
 from pipeline.errors import UserError
 from serving.servable import Servable, newest_version
 
@@ -64,7 +63,10 @@ def bench_serve(
     random.Random(seed).shuffle(texts)
     folder, log = Path(export or our_export(places)).resolve(), places.log("serve")
     servable = Servable(newest_version(folder), timeout=3600)
-    with serving(folder, log) as batching, serving(folder, log, "--batching.max_batch_size", 1) as no_batching:
+    with (
+        served(folder, log) as (_, batching),
+        served(folder, log, "--batching.max_batch_size", 1) as (_, no_batching),
+    ):
         sides: dict[str, Side] = {
             IN_PROCESS: functools.partial(call_in_process, servable),
             BATCHING: functools.partial(apply_load, batching),
@@ -86,39 +88,6 @@ def _measure(
     for side in sides.values():
         side(texts[: 2 * clients], clients)
     return in_turn({name: functools.partial(measured, side) for name, side in sides.items()}, rounds)
-
-
-@contextlib.contextmanager
-def serving(export: Path, log: Path, *options: object) -> Iterator[str]:
-    """Runs `nmt serve` in a process of its own while the block runs.
-
-    Args:
-        export: Folder of an export.
-        log: File to which its stderr is added.
-        options: More of the command's.
-
-    Yields:
-        The model's URL.
-
-    Raises:
-        UserError: It did not begin to serve.
-    """
-    command = module("nmt", "serve", export, "--port", 0, *options)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        open(log, "a") as stderr,
-        subprocess.Popen(
-            command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=stderr, text=True
-        ) as server,
-    ):
-        try:
-            assert server.stdout
-            told = server.stdout.readline().split()
-            if not told:
-                raise UserError(f"--export: expected what `nmt serve` takes, received {str(export)!r}; read {log}")
-            yield told[1]
-        finally:
-            server.terminate()
 
 
 def call_in_process(servable: Servable, sentences: Sequence[str], size: int) -> Measurement:

@@ -1,7 +1,6 @@
 """Half an hour of load on `nmt serve`: no request may fail, and its memory has to stay where it is."""
 
 import asyncio
-import contextlib
 import gzip
 import json
 import random
@@ -9,7 +8,6 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,12 +17,15 @@ from typing import NamedTuple
 import httpx
 
 from benchmarks.command import run_command
+from benchmarks.served import served
 from demo.corpus import draw_pairs
 from pipeline.errors import UserError
 
 _SECONDS_BETWEEN_SAMPLES = 2.0
 _MEBIBYTE = 2**20
 _TOO_MANY_FAILURES = 20
+# One for each fifth of the time.
+_FEWEST_SAMPLES = 5
 _LINES = 10
 
 
@@ -53,7 +54,13 @@ class Sample(NamedTuple):
 
 
 def soak(
-    export: str = "demo-output/export", /, *, minutes: float = 30.0, clients: int = 8, growth: float = 0.03
+    export: str = "demo-output/export",
+    /,
+    *,
+    minutes: float = 30.0,
+    clients: int = 8,
+    growth: float = 0.03,
+    log: str = "benchmarks/.work/soak.log",
 ) -> None:
     """Serves an export in a process, and asks it for what clients ask for, well and badly, without a pause.
 
@@ -65,12 +72,14 @@ def soak(
         minutes: How long.
         clients: How many ask at a time.
         growth: The share by which memory may grow.
+        log: File to which the server's log is added.
     """
     if minutes <= 0 or clients < 1:
         raise UserError(f"--minutes, --clients: expected more than 0, received {minutes} and {clients}; give more")
-    with _served(export) as (process, url):
+    with served(export, Path(log)) as (process, url):
         samples, answers, failures = asyncio.run(_load(process, url, minutes * 60, clients))
-    grown = memory_growth(samples)
+    # Many failures end the load early, perhaps before there is anything to compare.
+    grown = 0.0 if failures and len(samples) < _FEWEST_SAMPLES else memory_growth(samples)
     row = {
         "minutes": minutes,
         "clients": clients,
@@ -88,29 +97,13 @@ def soak(
 
 def memory_growth(samples: Sequence[Sample]) -> float:
     """By what share of the second fifth's median memory that of the last fifth is larger."""
-    if (fifth := len(samples) // 5) == 0:
-        raise UserError(f"--minutes: expected time for 5 samples, received {len(samples)} of them; give more")
+    if len(samples) < _FEWEST_SAMPLES:
+        raise UserError(
+            f"--minutes: expected time for {_FEWEST_SAMPLES} samples, received {len(samples)} of them; give more"
+        )
+    fifth = len(samples) // _FEWEST_SAMPLES
     early, late = ([each.memory for each in part] for part in (samples[fifth : 2 * fifth], samples[-fifth:]))
     return statistics.median(late) / statistics.median(early) - 1
-
-
-@contextlib.contextmanager
-def _served(export: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`nmt serve` in a process, and the model's URL; its log is shown if it does not come up."""
-    argv = [sys.executable, "-m", "nmt", "serve", export, "--port", "0"]
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True) as process,
-    ):
-        try:
-            ready = re.fullmatch(r"Serving (\S+)\n", process.stdout.readline() if process.stdout else "")
-            if ready is None:
-                process.wait()
-                log.seek(0)
-                raise UserError(f"`nmt serve` ended: {log.read()[-500:]!r}")
-            yield process, ready[1]
-        finally:
-            process.terminate()
 
 
 async def _load(

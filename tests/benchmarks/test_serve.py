@@ -6,7 +6,7 @@ import pytest
 from benchmarks import results
 from benchmarks.load import Measurement
 from benchmarks.places import Places
-from benchmarks.serve import BATCHING, IN_PROCESS, NO_BATCHING, bench_serve, call_in_process, report, serving
+from benchmarks.serve import BATCHING, IN_PROCESS, NO_BATCHING, bench_serve, call_in_process, report
 from pipeline.errors import UserError
 from serving.servable import Servable, newest_version
 
@@ -58,17 +58,6 @@ def test_calls_in_process_are_in_batches(upper_export: Path) -> None:
     assert measured.translations == ["A", "É", "C"]
     assert len(measured.seconds) == 2
     assert measured.rate == pytest.approx(3 / sum(measured.seconds))
-
-
-@pytest.mark.slow
-def test_a_server_that_does_not_begin(tmp_path: Path) -> None:
-    log, told = (
-        tmp_path / "logs" / "serve.log",
-        r"--export: expected what `nmt serve` takes, received .*; read .*serve\.log",
-    )
-    with pytest.raises(UserError, match=told), serving(tmp_path, log):
-        pass
-    assert "holds no <version>/saved_model.pb" in log.read_text()
 
 
 def test_other_numbers_of_clients_have_no_table() -> None:

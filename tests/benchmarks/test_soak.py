@@ -36,7 +36,7 @@ def test_no_load(wrong: dict) -> None:
 @pytest.mark.slow
 def test_no_export(tmp_path) -> None:
     with pytest.raises(UserError, match=r"holds no <version>/saved_model.pb"):
-        soak(str(tmp_path))
+        soak(str(tmp_path), log=str(tmp_path / "log"))
 
 
 @pytest.mark.slow
@@ -53,7 +53,7 @@ def test_failures_are_told_and_end_it(tmp_path, capsys: pytest.CaptureFixture[st
     signatures = {"serving_default": module.upper, "nbest": module.upper}
     tf.saved_model.save(module, str(tmp_path / "1"), signatures=signatures)
     with pytest.raises(SystemExit, match=r"^soak: expected no failures and at most 900% growth, received \d+ and"):
-        soak(str(tmp_path), minutes=0.1, clients=2, growth=9.0)
+        soak(str(tmp_path), minutes=0.1, clients=2, growth=9.0, log=str(tmp_path / "log"))
     *table, row = capsys.readouterr().out.splitlines()
     assert table[0].split() == ["minutes", "requests", "MiB"] and 1 < len(table) <= 11
     told = json.loads(row)
