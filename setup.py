@@ -22,7 +22,7 @@ setup(
         "tensorflow-text~=2.20.0",
         "keras>=3.15,<4",
         "apache-beam>=2.70,<3",
-        "numpy>=1.26",
+        "numpy>=2",
         "sentencepiece>=0.2,<0.3",
         "sacrebleu>=2.5,<3",
         "google-crc32c>=1.7,<2",

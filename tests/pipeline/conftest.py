@@ -1,3 +1,4 @@
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,3 +13,39 @@ def write_lines(tmp_path: Path) -> Callable[[str, Sequence[str | bytes]], str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def jaccard() -> Callable[[tuple[str, str], tuple[str, str], int], float]:
+    """The exact similarity of two pairs: of the n-grams of both sides, each apart, ends padded, case and spaces aside."""
+
+    def ngrams(pair: tuple[str, str], size: int) -> set[tuple[int, str]]:
+        sides = ["\0" * (size - 1) + " ".join(side.casefold().split()) + "\0" * (size - 1) for side in pair]
+        return {(side, text[at : at + size]) for side, text in enumerate(sides) for at in range(len(text) - size + 1)}
+
+    def similarity(pair: tuple[str, str], other: tuple[str, str], size: int) -> float:
+        own, others = ngrams(pair, size), ngrams(other, size)
+        return len(own & others) / len(own | others)
+
+    return similarity
+
+
+@pytest.fixture(scope="session")
+def similar_pairs() -> Callable[[int, int], list[tuple[tuple[str, str], tuple[str, str]]]]:
+    """Made-up pairs, each with a version of it in which 0 to 5 words of each side are others."""
+
+    def make(count: int, seed: int) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+        draw = random.Random(seed)
+        words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyzäöü", k=draw.randint(2, 9))) for _ in range(3000)]
+
+        def edited(side: list[str]) -> str:
+            places = draw.sample(range(len(side)), draw.randint(0, 5))
+            return " ".join(draw.choice(words) if place in places else word for place, word in enumerate(side))
+
+        pairs = []
+        for _ in range(count):
+            source, target = (draw.choices(words, k=draw.randint(6, 25)) for _ in range(2))
+            pairs.append(((" ".join(source), " ".join(target)), (edited(source), edited(target))))
+        return pairs
+
+    return make
