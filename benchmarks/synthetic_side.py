@@ -29,7 +29,7 @@ def synthetic_side(
     from models.optimizers import Adam
     from models.seq2seq import Seq2Seq
 
-    before = _peak_bytes()
+    before = peak_bytes()
     keras.config.set_dtype_policy(dtype)
     keras.utils.set_random_seed(1)
     vocab_size, total = synthetic.vocab_size, synthetic.warmup_steps + synthetic.steps
@@ -44,14 +44,14 @@ def synthetic_side(
     measurement = {
         "tokens_per_second": synthetic.steps * synthetic.tokens / (times[-1] - times[0]),
         "step_seconds": statistics.median(after - before for before, after in itertools.pairwise(times)),
-        "peak_bytes": _peak_bytes() - before,
+        "peak_bytes": peak_bytes() - before,
         "parameters": model.count_params(),
         "device": _device(backend),
     }
     print(json.dumps(measurement))
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """The most memory that this process has held; `getrusage` would tell that of its parent, if it was more."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
