@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import unicodedata
 from typing import Any, Literal
 
 from pipeline import protected
@@ -10,6 +11,8 @@ from pipeline.errors import UserError
 SPECIAL_AND_BYTE_PIECES = 4 + 256
 # A language, and perhaps script, region and variants (RFC 5646, without its extensions).
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*")
+
+_NO_SYMBOL = re.compile(r"^$|\s|\u2581|^(<pad>|<unk>|</?s>|<0x[0-9A-F]{2}>)$")
 
 
 def _require(holds: bool, setting: str, expected: str, received: Any) -> None:
@@ -39,7 +42,14 @@ class PreprocessConfig:
         protect: Whether placeholders, URLs, mail addresses and markup come through a translation unharmed: where both
             sides of a pair have the same, a model learns to put them in their place. For text that has many of them, as
             they have to be learned from it; ten pieces of the vocabulary stand for them.
+        user_symbols: Symbols that are one piece each, which nothing else is a part of, such as `<2de>` before the
+            source sentences of a model for several target languages; they are part of the text.
         subword_sample: Most pairs from which the subwords are learned.
+        subword_threads: Threads that learn them; with another count a unigram vocabulary is another one, so it is not
+            the machine's.
+        subwords: SentencePiece models to use in place of learning: one for both sides, or the source's and the
+            target's. Of the settings above they have to agree with `user_symbols` and `protect`; the others are those
+            of learning.
         max_words: Longest side, in words between white space; longer pairs are rejected.
         max_pieces: Longest side, in pieces, END included; longer pairs are rejected.
         max_ratio: Largest quotient of the two sides' lengths in characters, longer by shorter.
@@ -62,7 +72,10 @@ class PreprocessConfig:
     model_type: Literal["bpe", "unigram"] = "bpe"
     character_coverage: float = 0.9995
     protect: bool = False
+    user_symbols: tuple[str, ...] = ()
     subword_sample: int = 1_000_000
+    subword_threads: int = 8
+    subwords: tuple[str, ...] = ()
     max_words: int = 200
     max_pieces: int = 250
     max_ratio: float = 3.0
@@ -73,7 +86,7 @@ class PreprocessConfig:
     target_language: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("source", "target", "valid_source", "valid_target", "exclude"):
+        for name in ("source", "target", "valid_source", "valid_target", "exclude", "user_symbols", "subwords"):
             object.__setattr__(self, name, tuple(map(str, getattr(self, name))))
         _require(bool(self.source), "source", "at least one file", self.source)
         for side, files, others in (
@@ -85,15 +98,35 @@ class PreprocessConfig:
         _require(bool(self.output), "output", "a folder's name", self.output)
         _require(self.leak_side in ("either", "source"), "leak_side", "either or source", self.leak_side)
         _require(self.model_type in ("bpe", "unigram"), "model_type", "bpe or unigram", self.model_type)
-        least = SPECIAL_AND_BYTE_PIECES + protected.COUNT * self.protect + 1
+        least = SPECIAL_AND_BYTE_PIECES + protected.COUNT * self.protect + len(self.user_symbols) + 1
         _require(self.vocab_size >= least, "vocab_size", f"at least {least}", self.vocab_size)
-        _require(0 < self.character_coverage <= 1, "character_coverage", "above 0, at most 1", self.character_coverage)
-        for name in ("subword_sample", "max_words", "shards"):
+        _require(
+            0.98 <= self.character_coverage <= 1,
+            "character_coverage",
+            "at least 0.98, as SentencePiece wants it, and at most 1",
+            self.character_coverage,
+        )
+        for name in ("subword_sample", "subword_threads", "max_words", "shards"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _require(self.max_pieces >= 2, "max_pieces", "at least 2", self.max_pieces)
         _require(self.max_ratio >= 1, "max_ratio", "at least 1", self.max_ratio)
         _require(0 < self.valid_share < 1, "valid_share", "between 0 and 1", self.valid_share)
         _require(self.seed >= 0, "seed", "at least 0", self.seed)
+        _require(len(self.subwords) <= 2, "subwords", "one model for both sides, or two", self.subwords)
+        self._check_user_symbols()
         for name in ("source_language", "target_language"):
             tag = getattr(self, name)
             _require(tag is None or bool(_LANGUAGE.fullmatch(tag)), name, "a tag such as en or pt-BR", tag)
+
+    def _check_user_symbols(self) -> None:
+        _require(len({*self.user_symbols}) == len(self.user_symbols), "user_symbols", "each once", self.user_symbols)
+        for symbol in self.user_symbols:
+            _require(
+                not _NO_SYMBOL.search(symbol) and unicodedata.is_normalized("NFC", symbol),
+                "user_symbols",
+                "symbols in NFC, without white space, and none that SentencePiece has by itself",
+                symbol,
+            )
+            unprotected = not (self.protect and re.search(protected.PATTERN, symbol, re.ASCII))
+            expected = "symbols that --protect does not take for markup or a placeholder"
+            _require(unprotected, "user_symbols", expected, symbol)

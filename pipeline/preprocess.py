@@ -195,7 +195,7 @@ def _held_out(pair: transforms.Pair, partitions: int, share: float, seed: int) -
 
 
 def _learn(config: PreprocessConfig, text: Path, data: Path) -> tuple[Subwords, Subwords]:
-    from pipeline.tokenizer import Tokenizer, train_subwords
+    from pipeline.subwords import make_subwords
 
     names = transforms.shard_names(TRAIN, config)
 
@@ -206,22 +206,7 @@ def _learn(config: PreprocessConfig, text: Path, data: Path) -> tuple[Subwords, 
             for pair in itertools.islice(pairs, -(-config.subword_sample // len(names))):
                 yield from (pair[side] for side in sides)
 
-    def learn(file: str, *sides: int) -> Subwords:
-        model = train_subwords(
-            sentences(sides),
-            vocab_size=config.vocab_size,
-            model_type=config.model_type,
-            character_coverage=config.character_coverage,
-            placeholders=config.protect,
-        )
-        (data / file).write_bytes(model)
-        tokenizer = Tokenizer(model)
-        return Subwords(file, tokenizer.fingerprint, tokenizer.vocab_size)
-
-    if config.joint_vocabulary:
-        joint = learn("joint.spm", 0, 1)
-        return joint, joint
-    return learn("source.spm", 0), learn("target.spm", 1)
+    return make_subwords(config, sentences, data)
 
 
 def _encode(root: beam.Pipeline, config: PreprocessConfig, subwords: tuple[str, str], text: Path, data: Path) -> None:

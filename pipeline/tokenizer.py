@@ -16,8 +16,6 @@ from pipeline import protected
 from pipeline.errors import UserError
 from pipeline.schema import END_ID, PAD_ID, START_ID, UNK_ID
 
-# The count of threads decides the sums' order and stands in the model file, so it is not the machine's.
-_THREADS = 8
 _GUARD, _SPACE = "<0x21>", "\u2581"
 
 
@@ -41,6 +39,8 @@ def train_subwords(
     model_type: str = "bpe",
     character_coverage: float = 0.9995,
     placeholders: bool = False,
+    user_symbols: Sequence[str] = (),
+    threads: int = 8,
 ) -> bytes:
     """Learns a SentencePiece model; the same sentences give the same bytes.
 
@@ -52,6 +52,9 @@ def train_subwords(
         model_type: `bpe` or `unigram`.
         character_coverage: Share of the text's characters that get a piece of their own.
         placeholders: Whether the symbols that stand for protected text are pieces, which nothing else is a part of.
+        user_symbols: Others of that kind, whose ids come next.
+        threads: How many learn. Their count decides the order in which the unigram model's sums are made, and so its
+            pieces, and stands in the model file: it is never the machine's.
 
     Returns:
         The model file's bytes.
@@ -75,8 +78,8 @@ def train_subwords(
             unk_id=UNK_ID,
             bos_id=START_ID,
             eos_id=END_ID,
-            user_defined_symbols=list(protected.SYMBOLS) if placeholders else [],
-            num_threads=_THREADS,
+            user_defined_symbols=[*(protected.SYMBOLS if placeholders else ()), *user_symbols],
+            num_threads=threads,
             minloglevel=2,
         )
     except RuntimeError as error:

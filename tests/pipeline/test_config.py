@@ -19,6 +19,16 @@ def test_placeholders_take_ten_ids():
         PreprocessConfig(**GIVEN, vocab_size=270, protect=True)
 
 
+def test_user_symbols_take_ids_and_are_not_protected():
+    assert PreprocessConfig(**GIVEN, vocab_size=263, user_symbols=["<2de>", "<2fr>"]).user_symbols == ("<2de>", "<2fr>")
+    with pytest.raises(UserError, match="--vocab-size: expected at least 263, received 262"):
+        PreprocessConfig(**GIVEN, vocab_size=262, user_symbols=("<2de>", "<2fr>"))
+    assert PreprocessConfig(**GIVEN, user_symbols=("⟪2de⟫",), protect=True).user_symbols
+    for symbol in ("<2de>", "⟦0⟧", "a{de}"):
+        with pytest.raises(UserError, match="--user-symbols: expected symbols that --protect does not take for markup"):
+            PreprocessConfig(**GIVEN, user_symbols=(symbol,), protect=True)
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -29,7 +39,16 @@ def test_placeholders_take_ten_ids():
         ("vocab_size", 260),
         ("model_type", "word"),
         ("leak_side", "target"),
-        ("character_coverage", 0.0),
+        ("character_coverage", 0.97),
+        ("subword_threads", 0),
+        ("subwords", ("a", "b", "c")),
+        ("user_symbols", ("<2de>", "<2de>")),
+        ("user_symbols", ("",)),
+        ("user_symbols", ("2 de",)),
+        ("user_symbols", ("\u2581de",)),
+        ("user_symbols", ("</s>",)),
+        ("user_symbols", ("<0x41>",)),
+        ("user_symbols", ("e\u0301",)),
         ("subword_sample", 0),
         ("max_words", 0),
         ("max_pieces", 1),
