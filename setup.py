@@ -22,6 +22,7 @@ setup(
         "tensorflow-text~=2.20.0",
         "keras>=3.15,<4",
         "apache-beam>=2.70,<3",
+        "backports.zstd>=1,<2",
         "numpy>=2",
         "sentencepiece>=0.2,<0.3",
         "sacrebleu>=2.5,<3",

@@ -1,12 +1,60 @@
-"""Line-aligned text files, plain or gzip, as pairs of lines."""
+"""Inputs as units of work, and a unit as raw pairs."""
 
+import itertools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import apache_beam as beam
 
+from pipeline import aligned_lines, inputs
 from pipeline.errors import UserError
-from pipeline.lines import open_text, read_lines, readable
+from pipeline.filesystems import open_text, read_lines
+from pipeline.inputs import Input
+from pipeline.lines import readable
+from pipeline.units import RawPair, Unit
+
+BLOCK_BYTES = 8 << 20
+_FORMATS = {inputs.LINES: aligned_lines}
+
+
+def units(found: Sequence[Input], block_bytes: int = BLOCK_BYTES) -> list[Unit]:
+    """Divides inputs into units of work, after each file has been read to its end once.
+
+    Plain text is divided into blocks of lines, so that many workers read one file; a compressed file is one unit.
+
+    Args:
+        found: What `pipeline.inputs.inputs` found.
+        block_bytes: About how many bytes of all its files together a unit has.
+
+    Returns:
+        The units, in the order of the inputs and of their lines; the sum of their `pairs` is what will be read.
+
+    Raises:
+        UserError: A file cannot be read, lacks a field, or has not as many lines as its parallel file.
+    """
+    with ThreadPoolExecutor() as threads:
+        divided = threads.map(lambda one: _FORMATS[one.format].units(one, block_bytes), found)
+        return list(itertools.chain.from_iterable(divided))
+
+
+def read(unit: Unit) -> Iterator[RawPair]:
+    """Yields a unit's pairs in their order.
+
+    Raises:
+        UserError: A file cannot be read any more, or is not as it was when it was counted.
+    """
+    unit, name, count = Unit(*unit), "|".join(unit.paths), 0
+    with readable(unit.option, name):
+        for pair in _FORMATS[unit.format].read(unit):
+            count += 1
+            yield pair
+    if count != unit.pairs:
+        raise UserError(
+            f"{unit.option}: expected {unit.pairs} pairs from line {unit.first + 1} on, received {name!r} with {count};"
+            " leave the files alone while they are read"
+        )
+
 
 _BLOCK = 1 << 20
 
@@ -17,15 +65,6 @@ class PairFiles(NamedTuple):
     number: int
     source: str
     target: str
-
-
-class RawPair(NamedTuple):
-    """Two parallel lines as they stand in the files, with the numbers of the files and of the line."""
-
-    file: int
-    line: int
-    source: bytes
-    target: bytes
 
 
 def read_pairs(files: PairFiles) -> Iterator[RawPair]:

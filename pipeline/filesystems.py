@@ -1,0 +1,73 @@
+"""Files wherever Apache Beam can read them: this machine, Cloud Storage, S3, HDFS."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.errors import UserError
+from pipeline.lines import decompressed, split_lines
+
+
+class StoredFile(NamedTuple):
+    """A file that exists: its path, its size in bytes, and when it was changed, in seconds since 1970."""
+
+    path: str
+    size: int
+    modified: float
+
+
+def find(option: str, pattern: str) -> list[StoredFile]:
+    """The files that a path or pattern names, sorted by path.
+
+    Args:
+        option: What named it, for the message.
+        pattern: `*` and `?` are of one folder, `**` goes across folders. A file of this very name comes first.
+
+    Raises:
+        UserError: There is no such file, or its file system is not installed.
+    """
+    if "://" not in pattern and os.path.exists(pattern):
+        # Else a bracket in its name would be a pattern.
+        found = [StoredFile(pattern, os.path.getsize(pattern), os.path.getmtime(pattern))]
+    else:
+        try:
+            matched = FileSystems.match([pattern])[0].metadata_list
+        except (BeamIOError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"{option}: expected a file of an installed file system, received {pattern!r} ({reason}); install the"
+                " extra gcp, aws or hdfs for gs://, s3:// or hdfs://"
+            ) from None
+        found = sorted(StoredFile(file.path, file.size_in_bytes, file.last_updated_in_seconds) for file in matched)
+    if not found:
+        raise UserError(f"{option}: expected a file, received {pattern!r}, which names none; give another file")
+    for file in found:
+        if "://" not in file.path and os.path.isdir(file.path):
+            raise UserError(
+                f"{option}: expected a file, received the folder {file.path!r}; name its files, as {file.path}/*"
+            )
+    return found
+
+
+def open_stored(path: str) -> BinaryIO:
+    """Opens a file to read its bytes as they are stored."""
+    if "://" not in path:
+        return open(path, "rb")
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+@contextlib.contextmanager
+def open_text(path: str) -> Iterator[BinaryIO]:
+    """Opens a file, plain or compressed, to read its bytes."""
+    with decompressed(open_stored(path)) as file:
+        yield file
+
+
+def read_lines(path: str) -> Iterator[bytes]:
+    """Yields the lines of a file; see `split_lines`."""
+    with open_text(path) as file:
+        yield from split_lines(file)
