@@ -15,7 +15,12 @@ setup(
     python_requires=">=3.11,<3.14",
     py_modules=["nmt", "nmt_arguments"],
     packages=["pipeline", "models", "serving", "demo", "recipes"],
-    package_data={"recipes": ["*.yaml"], "models": ["*.html"], "serving": ["*.html", "*.config", "*.yaml", "page/*"]},
+    package_data={
+        "recipes": ["*.yaml"],
+        "pipeline": ["*.html"],
+        "models": ["*.html"],
+        "serving": ["*.html", "*.config", "*.yaml", "page/*"],
+    },
     entry_points={"console_scripts": ["nmt=nmt:main"]},
     install_requires=[
         "tensorflow~=2.20.0",

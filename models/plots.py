@@ -1,28 +1,17 @@
 """Pictures of a training: what a translation attended to, and figures over the epochs."""
 
-import io
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
-_styled = matplotlib.rc_context(
-    {
-        "font.size": 9,
-        # The same picture gives the same bytes.
-        "svg.hashsalt": "keras-nmt",
-        # Whoever looks has fonts for their languages.
-        "svg.fonttype": "none",
-    }
-)
+from pipeline.svg import saved, styled
+
 _CELL, _LONGEST = 0.17, 25.0
 
 
-@_styled
+@styled
 def plot_attention(weights: np.ndarray, source: Sequence[str], target: Sequence[str]) -> Figure:
     """Draws attention: a row for each piece of a translation, the darker, the more of a source piece it read.
 
@@ -44,7 +33,7 @@ def plot_attention(weights: np.ndarray, source: Sequence[str], target: Sequence[
     return figure
 
 
-@_styled
+@styled
 def plot_epochs(
     rows: Sequence[Mapping[str, float]], lines: Mapping[str, str], best_epoch: int, logarithmic: bool = False
 ) -> Figure:
@@ -74,23 +63,6 @@ def plot_epochs(
     return figure
 
 
-def to_svg(figure: Figure) -> str:
-    """A figure as an SVG element for a page."""
-    no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    text = _saved(figure, format="svg", metadata=no_metadata).decode()
-    return text[text.index("<svg") :]
-
-
 def to_png(figure: Figure) -> bytes:
     """A figure as a PNG file; what matplotlib's fonts lack is a box."""
-    return _saved(figure, format="png", dpi=120)
-
-
-@_styled
-def _saved(figure: Figure, **options: Any) -> bytes:
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        # An SVG leaves it to a reader's fonts, and of a PNG nobody has to be told at each epoch.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(file, bbox_inches="tight", **options)
-    return file.getvalue()
+    return saved(figure, format="png", dpi=120)

@@ -10,11 +10,12 @@ import jinja2
 
 from models.callbacks import read_metrics
 from models.config import Recipe
-from models.plots import plot_attention, plot_epochs, to_svg
+from models.plots import plot_attention, plot_epochs
 from models.run import RunConfig
 from models.samples import Sample
 from pipeline.files import write_beside
 from pipeline.schema import Manifest
+from pipeline.svg import to_svg
 
 REPORT_FILE = "report.html"
 _PAGE = Path(__file__).with_name("report.html")
