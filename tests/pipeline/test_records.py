@@ -2,6 +2,8 @@ import hashlib
 import struct
 
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline import records
 
@@ -12,6 +14,17 @@ def test_a_record_is_a_tensorflow_example():
         "source_ids": [5, 70000, 3],
         "target_ids": [3],
     }
+
+
+@given(st.lists(st.tuples(*[st.lists(st.integers(0, 2**28 - 1), max_size=80)] * 2), max_size=5))
+@settings(deadline=None)
+def test_many_records_are_those_of_protocol_buffers(pairs):
+    pairs = [*pairs, ([0, 127, 128, 16383, 16384, 2097151, 2097152, 2**28 - 1], []), ([9] * 20_000, [200] * 127)]
+    assert list(records.serialize_all(*zip(*pairs, strict=True))) == [records.serialize(*pair) for pair in pairs]
+
+
+def test_no_records_of_no_pairs():
+    assert list(records.serialize_all([], [])) == []
 
 
 def test_records_are_parsed_in_their_order():
