@@ -55,6 +55,8 @@ class PreprocessConfig:
         max_ratio: Largest quotient of the two sides' lengths in characters, longer by shorter.
         valid_share: Share of the pairs that is held out when no validation files are given.
         shards: Files into which the training records are divided.
+        workers: Processes of this machine that share the work; one is the command itself. A cluster's number of workers
+            is one of its own flags.
         seed: Decides the order of the records and which pairs are held out.
         source_language: The source language's tag (BCP 47), such as `en` or `pt-BR`, for the export's model card.
         target_language: The target language's.
@@ -81,6 +83,7 @@ class PreprocessConfig:
     max_ratio: float = 3.0
     valid_share: float = 0.01
     shards: int = 8
+    workers: int = 1
     seed: int = 1
     source_language: str | None = None
     target_language: str | None = None
@@ -106,7 +109,7 @@ class PreprocessConfig:
             "at least 0.98, as SentencePiece wants it, and at most 1",
             self.character_coverage,
         )
-        for name in ("subword_sample", "subword_threads", "max_words", "shards"):
+        for name in ("subword_sample", "subword_threads", "max_words", "shards", "workers"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _require(self.max_pieces >= 2, "max_pieces", "at least 2", self.max_pieces)
         _require(self.max_ratio >= 1, "max_ratio", "at least 1", self.max_ratio)

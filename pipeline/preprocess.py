@@ -4,30 +4,25 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import os
 import platform
-import shutil
-import sys
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 from tqdm import tqdm
 
 from pipeline import filters, protected, readers, transforms
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.files import write_beside
+from pipeline.runners import Runner
 from pipeline.schema import TRAIN, VALID, Manifest, Shard, Split, Subwords
 
 _REJECTED, _SHARDS = "rejected.json", "shards.json"
 _DECIDING = ("sentencepiece", "tensorflow", "tensorflow-text")
-_SAFE_PATH = "PYTHONSAFEPATH"
 
 
 def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manifest:
@@ -37,7 +32,7 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
 
     Args:
         config: The settings.
-        beam_args: Apache Beam's own flags; `--runner=FnApiRunner` unless they name another.
+        beam_args: Apache Beam's own flags; a `--runner` among them takes the job to a cluster.
 
     Returns:
         The manifest.
@@ -46,6 +41,8 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
         UserError: A file is missing or unreadable, parallel files have unequal counts of lines, the output exists,
             or too little is left after cleaning.
     """
+    runner = Runner(config.workers, beam_args)
+    runner.require_reachable([*config.source, *config.target, config.output])
     output = Path(config.output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(
@@ -59,33 +56,34 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
         text = data.with_name(f"{data.name}.text")
         for folder in (data, text):
             folder.mkdir()
-        _make(config, beam_args, text, data, progress).write(data)
+        _make(config, runner, text, data, progress).write(data)
     return Manifest.read_from(output)
 
 
-def _make(config: PreprocessConfig, beam_args: Sequence[str], text: Path, data: Path, progress: tqdm) -> Manifest:
+def _make(config: PreprocessConfig, runner: Runner, text: Path, data: Path, progress: tqdm) -> Manifest:
     with _stage(progress, "count lines"):
         train, train_pairs = readers.align("", config.source, config.target)
         valid, valid_pairs = readers.align("valid-", config.valid_source, config.valid_target)
         for path in config.exclude:
             readers.count_lines("exclude", path)
     with _stage(progress, "clean and shuffle"):
-        _run(lambda root: _clean(root, config, train, valid, text), beam_args, text.parent)
+        runner.run(lambda root: _clean(root, config, train, valid, text))
         rejected = Counter(dict(json.loads((text / _REJECTED).read_text())))
         for split in (TRAIN, VALID):
             _require_pairs(split, any(text.glob(f"{split}-*")), rejected)
     with _stage(progress, "learn subwords"):
         source, target = _learn(config, text, data)
     with _stage(progress, "tokenize"):
-        _run(lambda root: _encode(root, config, (source.file, target.file), text, data), beam_args, text.parent)
+        runner.run(lambda root: _encode(root, config, (source.file, target.file), text, data))
         shards = json.loads((text / _SHARDS).read_text())
         rejected[filters.TOO_LONG] += sum(shard["too_long"] for shard in shards)
         splits = {split: _split(split, shards) for split in (TRAIN, VALID)}
         for split in splits:
             _require_pairs(split, splits[split].records, rejected)
     settings = dataclasses.asdict(config)
-    # The same data set in another folder is the same data set.
-    del settings["output"]
+    # The same data set in another folder, made by more workers, is the same data set.
+    for name in ("output", "workers"):
+        del settings[name]
     return Manifest(
         source=source,
         target=target,
@@ -115,41 +113,6 @@ def _require_pairs(split: str, pairs: int, rejected: Mapping[str, int]) -> None:
         raise UserError(
             f"--source, --target: expected pairs for {split}, received none (rejected: {reasons}); {remedy}"
         )
-
-
-def _run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], scratch: Path) -> None:
-    # By name, as the direct runner would try to download another runner.
-    options = PipelineOptions(["--runner=FnApiRunner", *beam_args])
-    with _workers(scratch), beam.Pipeline(options=options) as root:
-        build(root)
-
-
-@contextlib.contextmanager
-def _workers(scratch: Path) -> Iterator[None]:
-    """Keeps the working folder out of the workers' imports, and ends the program when a worker process dies.
-
-    The runner would wait for that worker forever, and for the others when it is interrupted; only the thread that
-    watches the worker raises.
-    """
-    outer, safe = threading.excepthook, os.environ.get(_SAFE_PATH)
-
-    def hook(args: Any) -> None:
-        outer(args)
-        if args.thread is not None and args.thread.name == "run_worker":
-            shutil.rmtree(scratch, ignore_errors=True)
-            print(f"A Beam worker died ({args.exc_value}); nothing was written.", file=sys.stderr, flush=True)
-            os._exit(1)
-
-    os.environ[_SAFE_PATH] = "1"
-    threading.excepthook = hook
-    try:
-        yield
-    finally:
-        threading.excepthook = outer
-        if safe is None:
-            del os.environ[_SAFE_PATH]
-        else:
-            os.environ[_SAFE_PATH] = safe
 
 
 def _clean(

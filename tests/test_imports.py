@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BEAM_MODULES = {"pipeline.transforms", "pipeline.filesystems", "pipeline.readers", "pipeline.preprocess"}
+BEAM_MODULES = {
+    "pipeline.transforms",
+    "pipeline.filesystems",
+    "pipeline.readers",
+    "pipeline.preprocess",
+    "pipeline.runners",
+    "pipeline.beam_worker",
+}
 # They read corpora wherever Beam can.
 READ_CORPORA = {"pipeline.inputs", "pipeline.newlines", "pipeline.aligned_lines"}
 # On JAX too, TensorFlow reads the data of a training.

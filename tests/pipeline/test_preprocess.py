@@ -1,4 +1,3 @@
-import contextlib
 import dataclasses
 import gzip
 import hashlib
@@ -24,7 +23,6 @@ from pipeline.schema import Manifest
 from pipeline.tokenizer import Tokenizer
 
 PROJECT = Path(pipeline.__file__).parents[1]
-TWO_WORKERS = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 WORDS = ("ba", "du", "fe", "gim", "kol", "mar", "nu", "pes", "rit", "sov", "tal", "wen")
 # Distinct pairs, in which the target tells its source: every word is doubled.
 FILLER = [
@@ -195,7 +193,7 @@ def test_the_same_input_gives_the_same_bytes(configure, tmp_path):
     config = configure(FILLER)
     again = dataclasses.replace(config, output=str(tmp_path / "again"))
     preprocess(config)
-    preprocess(again, ["--direct_num_workers=2", "--direct_running_mode=multi_threading"])
+    preprocess(again)
     assert contents(config.output) == contents(again.output)
 
 
@@ -298,72 +296,19 @@ def test_an_output_that_holds_something_is_refused(configure, tmp_path):
     assert preprocess(config).splits["train"].records > 300
 
 
-def start(config, cwd, beam_args=()):
+def start(config, cwd):
     """A job in a process of its own."""
     code = (
         "import json, sys; from pipeline.config import PreprocessConfig; from pipeline.preprocess import preprocess;"
-        "preprocess(PreprocessConfig(**json.loads(sys.argv[1])), sys.argv[2:])"
+        "preprocess(PreprocessConfig(**json.loads(sys.argv[1])))"
     )
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", code, json.dumps(dataclasses.asdict(config)), *beam_args],
+        [sys.executable, "-P", "-c", code, json.dumps(dataclasses.asdict(config))],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-@pytest.mark.slow
-def test_two_worker_processes_give_the_same_bytes_from_any_folder(configure, tmp_path):
-    config = configure(FILLER)
-    preprocess(config)
-    for package in ("pipeline", "models"):
-        (tmp_path / "cwd" / package).mkdir(parents=True)
-        (tmp_path / "cwd" / package / "__init__.py").write_text("raise ImportError('the wrong package')")
-    again = dataclasses.replace(config, output=str(tmp_path / "again"))
-    job = start(again, tmp_path / "cwd", TWO_WORKERS)
-    _, stderr = job.communicate(timeout=300)
-    assert job.returncode == 0, stderr
-    assert contents(config.output) == contents(again.output)
-
-
-def descendants(pid):
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from descendants(child)
-
-
-def wait_for_workers(job):
-    """The process ids of both workers, once they are there."""
-    # The shells that start them have the same words in their command lines, but not at the beginning.
-    command = f"{sys.executable}\0-m\0apache_beam".encode()
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and job.poll() is None:
-        # A process may end while it is looked at.
-        with contextlib.suppress(OSError):
-            lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in descendants(job.pid)}
-            if len(found := [pid for pid, line in lines.items() if line.startswith(command)]) == 2:
-                return found
-        time.sleep(0.05)
-    raise AssertionError(f"no workers: {job.communicate()}")
-
-
-@pytest.mark.slow
-def test_a_killed_worker_ends_the_job(configure, tmp_path):
-    config = configure(FILLER)
-    before = {path.name for path in tmp_path.iterdir()}
-    job = start(config, tmp_path, TWO_WORKERS)
-    victim, other = wait_for_workers(job)
-    os.kill(victim, signal.SIGKILL)
-    try:
-        assert job.wait(timeout=300) == 1
-    finally:
-        # It would find out by itself, when it misses the job for a minute.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(other, signal.SIGKILL)
-    assert "A Beam worker died" in job.communicate()[1]
-    assert {path.name for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.slow

@@ -1,0 +1,27 @@
+"""A worker process of the job on this machine: Beam's own, that ends with the process that started it."""
+
+import os
+import sys
+import threading
+import time
+
+_SECONDS = 0.5
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_SECONDS)
+    # Beam's own threads would wait a minute for the lost connection.
+    os._exit(1)
+
+
+def main() -> None:
+    """Works for the process whose id is the argument, until that has no more to do, or is gone."""
+    threading.Thread(target=_end_with, args=[int(sys.argv[1])], daemon=True).start()
+    from apache_beam.runners.worker import sdk_worker_main
+
+    sdk_worker_main.main(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
