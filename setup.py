@@ -40,12 +40,14 @@ setup(
         "uvicorn>=0.34,<1",
         "httpx>=0.28,<1",
         "babel>=2.17,<3",
+        "regex>=2024.11",
         "jinja2>=3.1,<4",
         "matplotlib>=3.9,<4",
         "tqdm>=4.66,<5",
         "tensorboard~=2.20.0",
     ],
     extras_require={
+        "clean": ["ftfy>=6.3,<7", "py3langid>=0.4,<0.5"],
         "grpc": ["tensorflow-serving-api~=2.20.0"],
         "gcp": ["apache-beam[gcp]"],
         "aws": ["apache-beam[aws]"],
@@ -53,6 +55,8 @@ setup(
         "jax": ["jax>=0.7,<1"],
         "gpu": ["tensorflow[and-cuda]~=2.20.0"],
         "dev": [
+            "ftfy>=6.3,<7",
+            "py3langid>=0.4,<0.5",
             "jax>=0.7,<1",
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",

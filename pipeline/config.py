@@ -6,6 +6,7 @@ import unicodedata
 from typing import Any, Literal
 
 from pipeline import protected
+from pipeline.cleaning_config import CleaningConfig
 from pipeline.errors import UserError
 
 SPECIAL_AND_BYTE_PIECES = 4 + 256
@@ -60,6 +61,7 @@ class PreprocessConfig:
         seed: Decides the order of the records and which pairs are held out.
         source_language: The source language's tag (BCP 47), such as `en` or `pt-BR`, for the export's model card.
         target_language: The target language's.
+        cleaning: Which pairs are good enough to learn from.
     """
 
     source: tuple[str, ...]
@@ -87,6 +89,7 @@ class PreprocessConfig:
     seed: int = 1
     source_language: str | None = None
     target_language: str | None = None
+    cleaning: CleaningConfig = dataclasses.field(default_factory=CleaningConfig)
 
     def __post_init__(self) -> None:
         for name in ("source", "target", "valid_source", "valid_target", "exclude", "user_symbols", "subwords"):

@@ -1,0 +1,70 @@
+"""Cleaning rules that count: characters, words, and the one side against the other.
+
+Each is a pure function of a pair and its thresholds; it returns what is wrong, or None.
+"""
+
+from pipeline.scripts import runs, without_spaces
+from pipeline.sides import URL_OR_MAIL, Broken, Sides
+
+_WIDE = r"\p{East_Asian_Width=Wide}\p{East_Asian_Width=Fullwidth}"
+
+
+def empty(pair: Sides) -> Broken | None:
+    """Rejects a pair of which a side has no word (Moses, `clean-corpus-n.perl`)."""
+    source, target = pair.words
+    return None if source and target else Broken()
+
+
+def characters(pair: Sides, most: int) -> Broken | None:
+    """Rejects a pair of which a side has more than `most` characters (bicleaner-hardrules, `c_not_too_long`; 1024)."""
+    longest = max(map(len, pair.texts))
+    return Broken(longest, most) if longest > most else None
+
+
+def words(pair: Sides, least: int, most: int) -> Broken | None:
+    """Rejects a pair of which a side has fewer than `least` or more than `most` words between white space.
+
+    Moses, `clean-corpus-n.perl`, with the limits 1 and 250; OpusFilter, `LengthFilter`. A side whose script puts no
+    spaces between words is not asked.
+    """
+    for text, in_text in zip(pair.texts, pair.words, strict=True):
+        if not least <= len(in_text) <= most and not without_spaces(text):
+            return Broken(len(in_text), least if len(in_text) < least else most)
+    return None
+
+
+def characters_ratio(pair: Sides, most: float) -> Broken | None:
+    """Rejects a pair of which a side is more than `most` times as wide as the other, as misaligned lines are.
+
+    OpusFilter, `LengthRatioFilter` with the unit `char`; 3 there and here. The width is a count of characters, in which
+    those of East Asian width count as two (Unicode, UAX 11): a character of Chinese says about as much as two or three
+    of English, and without that half of the pairs of the two would be lost.
+    """
+    source, target = pair.texts
+    shorter, longer = sorted((len(source), len(target)))
+    if 2 * longer <= most * shorter:  # Within the limit however wide the characters are.
+        return None
+    narrower, wider = sorted((_width(source), _width(target)))
+    return Broken(wider / max(narrower, 1), most) if wider > most * narrower else None
+
+
+def longest_word(pair: Sides, most: int) -> Broken | None:
+    """Rejects a pair of which a side has a word of more than `most` characters (OpusFilter, `LongWordFilter`; 40).
+
+    URLs and mail addresses are none, nor is what stands between spaces in a script that has none between words.
+    """
+    for in_text in pair.words:
+        if in_text and len(max(in_text, key=len)) > most:
+            too_long = (word for word in in_text if len(word) > most)
+            length = max((len(word) for word in too_long if not _no_word(word)), default=0)
+            if length > most:
+                return Broken(length, most)
+    return None
+
+
+def _width(text: str) -> int:
+    return len(text) if text.isascii() else len(text) + len("".join(runs(_WIDE).findall(text)))
+
+
+def _no_word(word: str) -> bool:
+    return URL_OR_MAIL.search(word) is not None or without_spaces(word)
