@@ -1,13 +1,16 @@
 """Where the job's Beam pipelines run: in this process, in worker processes of this machine, or on a cluster."""
 
+import argparse
 import contextlib
 import os
 import re
 import shlex
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -37,6 +40,7 @@ _NAMES = "DaskRunner, DataflowRunner, FlinkRunner, SparkRunner or PortableRunner
 _DASK_PARTITIONS = 64
 # Beam's job client gives up on a job that takes longer than this, in seconds; its default is five minutes.
 _LONGEST_JOB = 30 * 24 * 60 * 60
+_SECONDS_TO_ANSWER = 10
 _USER_ERROR = re.compile(r"UserError: (?P<message>[^\n]*)")
 _STEP = re.compile(r" \[while running .*\]$")
 
@@ -134,6 +138,8 @@ class Runner:
             flags = _with_default(flags, "--dask_npartitions", _DASK_PARTITIONS, "--dask_partition_size")
         else:
             flags = _with_default(flags, "--job_server_timeout", _LONGEST_JOB)
+        for flag in ("--dask_client_address", "--job_endpoint"):
+            _require_answer(flag, _value(flags, flag))
         pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(flags))
         build(pipeline)
         return pipeline.run()
@@ -159,9 +165,29 @@ def _refuse_direct_options(flags: Sequence[str]) -> None:
 
 
 def _with_default(flags: list[str], flag: str, value: int, *rivals: str) -> list[str]:
-    if any(given.partition("=")[0] in (flag, *rivals) for given in flags):
+    if any(_value(flags, other) is not None for other in (flag, *rivals)):
         return flags
     return [*flags, f"{flag}={value}"]
+
+
+def _value(flags: Sequence[str], flag: str) -> str | None:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(flag, dest="value")
+    return parser.parse_known_args(flags)[0].value
+
+
+def _require_answer(flag: str, address: str | None) -> None:
+    """Refuses a cluster that does not answer, as Beam would wait for it as long as for the job itself."""
+    if address is None:
+        return
+    url = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        socket.create_connection((url.hostname or "", url.port or 0), _SECONDS_TO_ANSWER).close()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"-- {flag}: expected host:port of a running cluster, received {address!r} ({error}); start the cluster,"
+            " or mend the address"
+        ) from error
 
 
 def _worker_processes() -> SubprocessSDKEnvironment:
