@@ -178,17 +178,46 @@ def average(run: str, /, *, output: str, by: Literal["last", "best"] = "last", c
     print(f"{output}: mean of epochs {', '.join(map(str, average(run, output, by, count)))}")
 
 
-def inspect(run: str, /, *, text: str, output: str = "inspection.html") -> None:
-    """Writes a page that shows what a model does over a sentence: single cells, gate openings, attention.
+def inspect(
+    folder: str,
+    /,
+    *,
+    text: str | None = None,
+    output: str = "inspection.html",
+    samples: int = 5,
+    split: Literal["train", "valid"] = "train",
+    seed: int = 1,
+    verify: bool = False,
+) -> None:
+    """Shows what is in a data set, or, on a page, what a model does over a sentence.
+
+    Of a data set prints what became of the pairs, splits, subwords and settings as tables, and some pairs with their
+    pieces. Of a run, with --text, shows single cells, gate openings and attention.
 
     Args:
-        run: Folder of a run, made by `nmt train`.
-        text: The sentence.
-        output: The page, an HTML file that needs no other.
+        folder: Folder of a data set, made by `nmt preprocess`, or of a run, made by `nmt train`.
+        text: The sentence, for a run.
+        output: The page for a run, an HTML file that needs no other.
+        samples: How many pairs of a data set are drawn.
+        split: From which of its splits.
+        seed: Decides which.
+        verify: Read a data set's files and compare them with the hashes in its manifest.
     """
-    from serving.inspection import inspect
+    from pipeline.inspection import inspect, is_data_set
 
-    print(inspect(run, text, output))
+    if not is_data_set(folder):
+        if text is None:
+            raise UserError(
+                f"FOLDER: expected a data set, or a run and --text, received {folder!r}, which is no data set; for a"
+                " run give --text"
+            )
+        from serving.inspection import inspect as inspect_run
+
+        print(inspect_run(folder, text, output))
+        return
+    if text is not None:
+        raise UserError(f"--text: expected a run, received the data set {folder!r}; leave out --text, or name a run")
+    inspect(folder, split, samples, seed, verify)
 
 
 def serve(

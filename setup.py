@@ -44,6 +44,7 @@ setup(
         "jinja2>=3.1,<4",
         "matplotlib>=3.9,<4",
         "tqdm>=4.66,<5",
+        "rich>=13,<16",
         "tensorboard~=2.20.0",
     ],
     extras_require={

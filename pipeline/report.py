@@ -1,6 +1,6 @@
 """The page that tells what a data set holds, and what was left out of it and why."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,14 @@ from pipeline.files import write_beside
 from pipeline.findings import Findings
 from pipeline.schema import TRAIN, Manifest
 from pipeline.statistics import RATIO_EDGES, PairStatistics
+from pipeline.wording import MEANINGS, flat, in_order, share
 
 REPORT_FILE = "report.html"
 _PAGE = Path(__file__).with_name("report.html")
 _PERCENTILES = {"median": 0.5, "95 of 100": 0.95, "99 of 100": 0.99, "longest": 1.0}
 
 
-def write_report(
-    folder: str | Path, manifest: Manifest, findings: Findings, meanings: Mapping[str, str], max_ratio: float | None
-) -> None:
+def write_report(folder: str | Path, manifest: Manifest, findings: Findings, max_ratio: float | None = None) -> None:
     """Writes `report.html` into a data set's folder: one page that needs no other file.
 
     The same data set gives the same bytes, in whatever folder it is.
@@ -28,7 +27,6 @@ def write_report(
         folder: The data set's.
         manifest: Its manifest.
         findings: Its statistics and examples.
-        meanings: A sentence for each rule that may reject a pair.
         max_ratio: The largest allowed quotient of the sides' lengths in characters; None if there is none.
     """
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -42,31 +40,13 @@ def write_report(
         both=train.source + train.target if manifest.source == manifest.target else None,
         max_ratio=max_ratio,
         kept=manifest.read - sum(manifest.rejected.values()),
-        rules=_rules(manifest, findings, meanings),
+        rules=_rules(manifest, findings),
         charts=_charts(train, max_ratio),
         percentiles=_PERCENTILES,
-        settings=_flat(manifest.settings),
+        settings=flat(manifest.settings),
     )
     with write_beside(Path(folder) / REPORT_FILE) as path:
         path.write_text(text, "utf-8")
-
-
-def share(part: float, whole: float) -> str:
-    """A share in percent; what is something is never told as nothing, nor what lacks something as all."""
-    if not whole or not part:
-        return "0 %"
-    percent = 100 * part / whole
-    if percent < 0.01:
-        return "< 0.01 %"
-    if 99.99 < percent < 100:
-        return "> 99.99 %"
-    return f"{percent:.2f} %" if percent < 10 else f"{percent:.1f} %"
-
-
-def in_order(rejected: Mapping[str, int], rules: Iterable[str]) -> dict[str, int]:
-    """The counts of rejected pairs in the order of the rules; the manifest's own is that of the names."""
-    known = [rule for rule in rules if rule in rejected]
-    return {rule: rejected[rule] for rule in dict.fromkeys([*known, *rejected])}
 
 
 def _languages(settings: Mapping[str, Any]) -> str | None:
@@ -74,7 +54,7 @@ def _languages(settings: Mapping[str, Any]) -> str | None:
     return f"{pair[0]} to {pair[1]}" if all(pair) else None
 
 
-def _rules(manifest: Manifest, findings: Findings, meanings: Mapping[str, str]) -> list[dict[str, Any]]:
+def _rules(manifest: Manifest, findings: Findings) -> list[dict[str, Any]]:
     """The rules that rejected something, in the order in which they were asked."""
     largest = max(manifest.rejected.values(), default=0)
     return [
@@ -82,10 +62,10 @@ def _rules(manifest: Manifest, findings: Findings, meanings: Mapping[str, str]) 
             "name": rule,
             "count": count,
             "width": max(100 * count / largest, 0.5),
-            "meaning": meanings.get(rule, ""),
+            "meaning": MEANINGS.get(rule, ""),
             "examples": findings.examples.get(rule, ()),
         }
-        for rule, count in in_order(manifest.rejected, meanings).items()
+        for rule, count in in_order(manifest.rejected, MEANINGS).items()
         if count
     ]
 
@@ -105,14 +85,3 @@ def _charts(train: PairStatistics, max_ratio: float | None) -> dict[str, str]:
         "occurrences": "Occurrences of the pieces by their rank",
     }
     return {name: to_themed_svg(figure, labels[name]) for name, figure in figures.items()}
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The settings by their options' names, those of sections too."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = " ".join(map(str, value)) if isinstance(value, list | tuple) else value
-    return flat

@@ -25,7 +25,7 @@ READ_DATA = {"models.training", "models.validation", "models.failures"}
 GRPC_MODULES = {"calls", "predict", "server", "services", "session"}
 HEAVY = {
     *("tensorflow", "tensorflow_text", "keras", "jax", "apache_beam", "numpy", "sentencepiece", "sacrebleu"),
-    *("matplotlib", "jinja2"),
+    *("matplotlib", "jinja2", "rich"),
 }
 MAY_KNOW = {
     "pipeline": {"pipeline"},

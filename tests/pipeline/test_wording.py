@@ -1,0 +1,25 @@
+import pytest
+
+from pipeline.wording import flat, in_order, share
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "told"),
+    [
+        (0, 0, "0 %"), (0, 5, "0 %"), (1, 100_000, "< 0.01 %"), (1, 10_000, "0.01 %"), (1, 3, "33.3 %"),
+        (99_999, 100_000, "> 99.99 %"), (5, 5, "100.0 %"),
+    ],
+)  # fmt: skip
+def test_shares(part, whole, told):
+    assert share(part, whole) == told
+
+
+def test_rules_stand_in_their_order_and_those_without_a_place_at_the_end():
+    assert list(in_order({"c": 1, "b": 0, "a": 2}, ["z", "b", "a"]).items()) == [("b", 0), ("a", 2), ("c", 1)]
+
+
+def test_settings_of_sections_have_their_options_names():
+    settings = {"seed": 1, "off": ["a", "b"], "language": None, "cleaning": {"max_words": 3, "deeper": {"x": ""}}}
+    assert flat(settings) == {
+        "seed": 1, "off": "a b", "language": "", "cleaning.max_words": 3, "cleaning.deeper.x": ""
+    }  # fmt: skip
