@@ -17,7 +17,7 @@ def write_lines(tmp_path: Path) -> Callable[[str, Sequence[str | bytes]], str]:
 
 @pytest.fixture(scope="session")
 def jaccard() -> Callable[[tuple[str, str], tuple[str, str], int], float]:
-    """The exact similarity of two pairs: of the n-grams of both sides, each apart, ends padded, case and spaces aside."""
+    """The exact similarity of two pairs: of both sides' n-grams, each apart, ends padded, case and spaces aside."""
 
     def ngrams(pair: tuple[str, str], size: int) -> set[tuple[int, str]]:
         sides = ["\0" * (size - 1) + " ".join(side.casefold().split()) + "\0" * (size - 1) for side in pair]
