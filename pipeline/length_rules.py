@@ -44,7 +44,7 @@ def characters_ratio(pair: Sides, most: float) -> Broken | None:
     shorter, longer = sorted((len(source), len(target)))
     if 2 * longer <= most * shorter:  # Within the limit however wide the characters are.
         return None
-    narrower, wider = sorted((_width(source), _width(target)))
+    narrower, wider = sorted((width(source), width(target)))
     return Broken(wider / max(narrower, 1), most) if wider > most * narrower else None
 
 
@@ -62,7 +62,8 @@ def longest_word(pair: Sides, most: int) -> Broken | None:
     return None
 
 
-def _width(text: str) -> int:
+def width(text: str) -> int:
+    """Counts a text's characters, those of East Asian width as two (Unicode, UAX 11)."""
     return len(text) if text.isascii() else len(text) + len("".join(runs(_WIDE).findall(text)))
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.length_rules import width
 from pipeline.schema import END_ID, UNK_ID
 
 # A bin of length ratios is an eighth of an octave wide; the outermost ones, at 16 times, hold all beyond.
@@ -35,18 +36,20 @@ class Sentences(NamedTuple):
         ids: Their pieces one after the other, each sentence with its END, `(pieces,)`.
         lengths: Count of pieces of each, END included, `(sentences,)`.
         characters: Count of characters of each, `(sentences,)`.
+        widths: The same, those of East Asian width counted as two, as the rule `characters_ratio` counts.
     """
 
     ids: np.ndarray
     lengths: np.ndarray
     characters: np.ndarray
+    widths: np.ndarray
 
     @classmethod
     def of(cls, texts: Sequence[str], ids: Sequence[Sequence[int]]) -> "Sentences":
         """Gathers texts and the ids of each."""
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
         flat = np.fromiter((piece for row in ids for piece in row), np.int64, int(lengths.sum()))
-        return cls(flat, lengths, np.fromiter(map(len, texts), np.int64, len(texts)))
+        return cls(flat, lengths, *(np.fromiter(map(size, texts), np.int64, len(texts)) for size in (len, width)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -121,7 +124,7 @@ class PairStatistics:
     Attributes:
         source: Those of the source side.
         target: Those of the target side.
-        ratios: Pairs by the quotient of target and source length in characters, `(len(RATIO_EDGES) - 1,)`.
+        ratios: Pairs by the quotient of target and source width in characters, `(len(RATIO_EDGES) - 1,)`.
     """
 
     source: SideStatistics
@@ -146,7 +149,7 @@ def count_pairs(
     source: Sentences, target: Sentences, source_vocabulary: Vocabulary, target_vocabulary: Vocabulary
 ) -> PairStatistics:
     """Counts over some pairs: the n-th source sentence and the n-th target sentence are one."""
-    ratios = target.characters / np.maximum(source.characters, 1)
+    ratios = target.widths / np.maximum(source.widths, 1)
     inside = np.clip(ratios, RATIO_EDGES[0], RATIO_EDGES[-1])
     return PairStatistics(
         count_side(source, source_vocabulary),
@@ -157,13 +160,13 @@ def count_pairs(
 
 def count_side(sentences: Sentences, vocabulary: Vocabulary) -> SideStatistics:
     """Counts over one side of some pairs."""
-    ids, lengths, characters = sentences
+    ids, lengths = sentences.ids, sentences.lengths
     pieces = np.bincount(ids, minlength=len(vocabulary.byte_pieces))
     ends = np.cumsum(lengths)
     in_bytes = np.concatenate([[0], np.cumsum(vocabulary.byte_pieces[ids])])
     return SideStatistics(
         sentences=len(lengths),
-        characters=int(characters.sum()),
+        characters=int(sentences.characters.sum()),
         unknown=int(pieces[UNK_ID]),
         byte_pieces=int(in_bytes[-1]),
         byte_sentences=int(np.count_nonzero(in_bytes[ends] > in_bytes[ends - lengths])),

@@ -152,7 +152,9 @@ def test_a_page_needs_no_other_file_and_its_pictures_are_told(page):
     assert clips and clips <= {f"#{value}" for name, value in attributes if name == "id"}
     pictures = [given for tag, given in page.tags if tag == "svg"]
     assert len(pictures) == 4 and all(given["role"] == "img" and given["aria-label"] for given in pictures)
-    assert "Share of the pairs by characters of the target for one of the source; dotted" in " ".join(page.texts)
+    assert "Share of the pairs by characters of the target for one of the source, wide ones as two; dotted" in " ".join(
+        page.texts
+    )
 
 
 def test_the_same_data_set_has_the_same_report_in_any_folder(page, tmp_path):

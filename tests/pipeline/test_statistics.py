@@ -42,11 +42,20 @@ def test_counts_of_a_side():
 
 
 @pytest.mark.parametrize(
-    ("characters", "bin_from"),
-    [((8, 8), 1), ((8, 16), 2), ((16, 8), 1 / 2), ((1, 1000), 2**3.875), ((1000, 1), 2**-4), ((5, 0), 2**-4)],
+    ("texts", "bin_from"),
+    [
+        (("x" * 8, "y" * 8), 1),
+        (("ü" * 8, "y" * 16), 2),
+        (("x" * 16, "y" * 8), 1 / 2),
+        # A wide character counts as two.
+        (("x" * 8, "猫" * 8), 2),
+        (("x", "y" * 1000), 2**3.875),
+        (("x" * 1000, "y"), 2**-4),
+        (("x" * 5, ""), 2**-4),
+    ],
 )
-def test_ratios_are_target_by_source_in_characters(characters, bin_from):
-    source, target = (Sentences(np.array([END]), np.array([1]), np.array([count])) for count in characters)
+def test_ratios_are_target_by_source_in_characters(texts, bin_from):
+    source, target = (Sentences.of([text], [[END]]) for text in texts)
     ratios = count_pairs(source, target, VOCABULARY, VOCABULARY).ratios
     assert ratios.sum() == 1
     assert RATIO_EDGES[np.argmax(ratios)] == pytest.approx(bin_from)

@@ -1,6 +1,11 @@
 import pytest
 
-from pipeline.wording import flat, in_order, share
+from pipeline.cleaning_config import RULES
+from pipeline.wording import MEANINGS, flat, in_order, share
+
+
+def test_every_rule_has_a_meaning_in_the_order_of_the_rules():
+    assert tuple(MEANINGS)[: len(RULES)] == RULES
 
 
 @pytest.mark.parametrize(
