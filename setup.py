@@ -32,6 +32,7 @@ setup(
         "sentencepiece>=0.2,<0.3",
         "sacrebleu>=2.5,<3",
         "google-crc32c>=1.7,<2",
+        "filelock>=3.16,<4",
         "jsonargparse>=4.53,<5",
         "docstring-parser>=0.16,<1",
         "pyyaml>=6,<7",

@@ -3,10 +3,11 @@
 import dataclasses
 import re
 import unicodedata
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pipeline import protected
 from pipeline.cleaning_config import CleaningConfig
+from pipeline.digests import Dedup
 from pipeline.errors import UserError
 
 SPECIAL_AND_BYTE_PIECES = 4 + 256
@@ -54,8 +55,16 @@ class PreprocessConfig:
         max_words: Longest side, in words between white space; longer pairs are rejected.
         max_pieces: Longest side, in pieces, END included; longer pairs are rejected.
         max_ratio: Largest quotient of the two sides' lengths in characters, longer by shorter.
+        dedup: By what two training pairs are the same, so that one is dropped: `pair`, `source`, `target`, or `none`.
+            Which one stays does not depend on the order of the files.
+        near_duplicates: Likeness from which a pair is dropped as like another one: the share of character n-grams that
+            they have in common, above 0 and below 1, such as 0.8; by default none is.
         valid_share: Share of the pairs that is held out when no validation files are given.
-        shards: Files into which the training records are divided.
+        reject_text: Whether the files of rejected pairs tell their texts, `all` or `none`: they may be customers'.
+        max_rejected: Share of the pairs read above which it is an error that they are rejected.
+        shards: Files into which the training records are divided; by default as many as there are readers, and more of
+            a large corpus, so that each has about 128 MB.
+        readers: Processes that will read the data set in a distributed training: the least count of shards.
         workers: Processes of this machine that share the work; one is the command itself. A cluster's number of workers
             is one of its own flags.
         seed: Decides the order of the records and which pairs are held out.
@@ -83,8 +92,13 @@ class PreprocessConfig:
     max_words: int = 200
     max_pieces: int = 250
     max_ratio: float = 3.0
+    dedup: Dedup = "pair"
+    near_duplicates: float | None = None
     valid_share: float = 0.01
-    shards: int = 8
+    reject_text: Literal["all", "none"] = "all"
+    max_rejected: float = 0.5
+    shards: int | None = None
+    readers: int = 8
     workers: int = 1
     seed: int = 1
     source_language: str | None = None
@@ -112,8 +126,14 @@ class PreprocessConfig:
             "at least 0.98, as SentencePiece wants it, and at most 1",
             self.character_coverage,
         )
-        for name in ("subword_sample", "subword_threads", "max_words", "shards", "workers"):
+        for name in ("subword_sample", "subword_threads", "max_words", "readers", "workers"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _require(self.shards is None or self.shards >= 1, "shards", "at least 1", self.shards)
+        _require(self.dedup in get_args(Dedup), "dedup", f"one of {', '.join(get_args(Dedup))}", self.dedup)
+        _require(self.reject_text in ("all", "none"), "reject_text", "all or none", self.reject_text)
+        _require(0 <= self.max_rejected <= 1, "max_rejected", "a share, 0 to 1", self.max_rejected)
+        near = self.near_duplicates
+        _require(near is None or 0 < near < 1, "near_duplicates", "a share between 0 and 1", near)
         _require(self.max_pieces >= 2, "max_pieces", "at least 2", self.max_pieces)
         _require(self.max_ratio >= 1, "max_ratio", "at least 1", self.max_ratio)
         _require(0 < self.valid_share < 1, "valid_share", "between 0 and 1", self.valid_share)

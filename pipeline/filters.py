@@ -1,8 +1,8 @@
 """Cleaning rules: pure functions that tell whether to drop a pair, and the names under which drops are counted."""
 
-import hashlib
 import unicodedata
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from pipeline.config import PreprocessConfig
 
@@ -10,9 +10,7 @@ INVALID_UTF8 = "invalid_utf8"
 EMPTY_SIDE = "empty_side"
 TOO_LONG = "too_long"
 LENGTH_RATIO = "length_ratio"
-LEAKED = "leaked"
-DUPLICATE = "duplicate"
-REASONS = (INVALID_UTF8, EMPTY_SIDE, TOO_LONG, LENGTH_RATIO, LEAKED, DUPLICATE)
+REASONS = (INVALID_UTF8, EMPTY_SIDE, TOO_LONG, LENGTH_RATIO)
 
 
 def decode(line: bytes) -> str | None:
@@ -48,17 +46,33 @@ def rules(config: PreprocessConfig) -> dict[str, Callable[[str, str], bool]]:
     }
 
 
-def sentence_digest(text: str) -> bytes:
-    """A sentence's name: equal for sentences that differ at most in white space at the ends."""
-    return hashlib.blake2b(text.strip().encode(), digest_size=16).digest()
+class Clean(NamedTuple):
+    """A pair that no rule rejects, as text."""
+
+    source: str
+    target: str
 
 
-def pair_digest(source: str, target: str, seed: int) -> bytes:
-    """A pair's name and its place in the shuffled order: equal for equal pairs, and spread evenly."""
-    salt = seed.to_bytes(hashlib.blake2b.SALT_SIZE, "big")
-    return hashlib.blake2b(f"{source}\n{target}".encode(), digest_size=16, salt=salt).digest()
+class Rejected(NamedTuple):
+    """A pair that `rule` rejects: what it measured, what it allows, and the texts."""
+
+    rule: str
+    value: Any
+    threshold: Any
+    source: str
+    target: str
 
 
-def held_out(source: str, share: float, seed: int) -> bool:
-    """Whether a source sentence is among the share that is kept for validation; equal ones always go together."""
-    return int.from_bytes(pair_digest(source, "", seed)[:8], "big") < share * 2**64
+def cleaner(config: PreprocessConfig) -> Callable[[bytes, bytes], Clean | Rejected]:
+    """Makes the function that decodes a raw pair and asks the rules."""
+    asked = rules(config)
+
+    def clean(raw_source: bytes, raw_target: bytes) -> Clean | Rejected:
+        source, target = decode(raw_source), decode(raw_target)
+        if source is None or target is None:
+            sides = (side.decode(errors="backslashreplace") for side in (raw_source, raw_target))
+            return Rejected(INVALID_UTF8, None, None, *sides)
+        reason = next((name for name, drops in asked.items() if drops(source, target)), None)
+        return Rejected(reason, None, None, source, target) if reason else Clean(source, target)
+
+    return clean

@@ -2,33 +2,42 @@
 
 import contextlib
 import dataclasses
-import itertools
 import json
+import os
 import platform
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 from tqdm import tqdm
 
-from pipeline import filters, protected, readers, transforms
+from pipeline import filters, graph, protected
 from pipeline.config import PreprocessConfig
+from pipeline.encode_shard import EncodeShard
 from pipeline.errors import UserError
-from pipeline.files import write_beside
+from pipeline.intake import Intake, take_in
+from pipeline.rejects import JOB_REASONS
 from pipeline.runners import Runner
 from pipeline.schema import TRAIN, VALID, Manifest, Shard, Split, Subwords
+from pipeline.text_shards import all_shards, read_text_shard, shard_names
+from pipeline.work_folder import WorkFolder, fingerprint, work_folder
 
-_REJECTED, _SHARDS = "rejected.json", "shards.json"
 _DECIDING = ("sentencepiece", "tensorflow", "tensorflow-text")
+_TEXT, _SUBWORDS, _ENCODED, _DATA = "text", "subwords", "encoded", "data"
+_FOUND = "found.json"
+# Settings that do not decide about the shards of text.
+_LATER = {"max_rejected", "vocab_size", "joint_vocabulary", "model_type", "character_coverage", "subword_sample"}
+_LATER |= {"max_pieces", "subword_threads", "subwords", "user_symbols"}
 
 
 def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manifest:
     """Makes a data set: the subwords, the records of `train` and `valid`, and the manifest, which is written last.
 
-    The same input gives the same bytes, whatever the runner and the number of workers.
+    The same input gives the same bytes, whatever the runner and the number of workers. What is made lies in the folder
+    `OUTPUT.work` until it is whole; a job that is started again takes up what has been finished there.
 
     Args:
         config: The settings.
@@ -39,62 +48,76 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
 
     Raises:
         UserError: A file is missing or unreadable, parallel files have unequal counts of lines, the output exists,
-            or too little is left after cleaning.
+            another job makes it, too little is left after cleaning, or more is rejected than `max_rejected` allows.
     """
-    runner = Runner(config.workers, beam_args)
-    runner.require_reachable([*config.source, *config.target, config.output])
-    output = Path(config.output)
+    output = Path(config.output).absolute()
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(
             f"--output: expected a new or empty folder, received {config.output!r}, which holds something;"
             " name another one, or remove it first"
         )
-    with (
-        write_beside(output) as data,
-        tqdm(total=4, unit="stage", mininterval=0, miniters=0) as progress,
-    ):
-        text = data.with_name(f"{data.name}.text")
-        for folder in (data, text):
-            folder.mkdir()
-        _make(config, runner, text, data, progress).write(data)
+    runner = Runner(config.workers, beam_args)
+    runner.require_reachable([*config.source, *config.target, config.output])
+    with work_folder(output) as work, tqdm(total=4, unit="stage", mininterval=0, miniters=0) as progress:
+        data, manifest = _make(config, runner, work, progress)
+        _require_quality(config, manifest, data)
+        manifest.write(data)
+        os.replace(data, output)
     return Manifest.read_from(output)
 
 
-def _make(config: PreprocessConfig, runner: Runner, text: Path, data: Path, progress: tqdm) -> Manifest:
+def _state(path: str) -> list[Any]:
+    """What tells whether a file is another one."""
+    if not os.path.exists(path):
+        return [path]
+    found = os.stat(path)
+    return [path, found.st_size, found.st_mtime_ns]
+
+
+def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder, progress: tqdm) -> tuple[Path, Manifest]:
     with _stage(progress, "count lines"):
-        train, train_pairs = readers.align("", config.source, config.target)
-        valid, valid_pairs = readers.align("valid-", config.valid_source, config.valid_target)
-        for path in config.exclude:
-            readers.count_lines("exclude", path)
+        intake = take_in(config)
+        text = work.claim(_TEXT, _text_fingerprint(config, intake))
     with _stage(progress, "clean and shuffle"):
-        runner.run(lambda root: _clean(root, config, train, valid, text))
-        rejected = Counter(dict(json.loads((text / _REJECTED).read_text())))
+        names = all_shards(intake.shards)
+        if not work.is_finished(_TEXT):
+            runner.run(lambda root: graph.clean(root, config, intake, text))
+            work.mark(_TEXT)
+        found = [json.loads((text / name.counts).read_text()) for name in names if (text / name.counts).exists()]
+        rejected = sum((Counter(shard["rejected"]) for shard in found), Counter())
         for split in (TRAIN, VALID):
-            _require_pairs(split, any(text.glob(f"{split}-*")), rejected)
+            _require_pairs(split, sum(shard["pairs"] for shard in found if shard["split"] == split), rejected)
     with _stage(progress, "learn subwords"):
-        source, target = _learn(config, text, data)
+        given = [_state(path) for path in config.subwords]
+        decides = {"settings": _deciding(config), "text": work.fingerprint(_TEXT), "given": given}
+        work.claim(_SUBWORDS, fingerprint(decides | {"versions": _versions()}))
+        subwords = _learn(config, intake.shards, text, work)
     with _stage(progress, "tokenize"):
-        runner.run(lambda root: _encode(root, config, (source.file, target.file), text, data))
-        shards = json.loads((text / _SHARDS).read_text())
-        rejected[filters.TOO_LONG] += sum(shard["too_long"] for shard in shards)
-        splits = {split: _split(split, shards) for split in (TRAIN, VALID)}
-        for split in splits:
-            _require_pairs(split, splits[split].records, rejected)
-    settings = dataclasses.asdict(config)
-    # The same data set in another folder, made by more workers, is the same data set.
-    for name in ("output", "workers"):
-        del settings[name]
-    return Manifest(
-        source=source,
-        target=target,
-        splits=splits,
-        read=train_pairs + valid_pairs,
-        rejected={reason: rejected[reason] for reason in filters.REASONS},
-        settings=settings,
-        versions={"python": platform.python_version(), **{name: metadata.version(name) for name in _DECIDING}},
-        protected=protected.PATTERN if config.protect else "",
-        masked=sum(shard["masked"] for shard in shards),
-    )
+        data, shards = _encoded(config, runner, work, intake, subwords)
+    manifest = _manifest(config, intake, subwords, shards)
+    for split in (TRAIN, VALID):
+        _require_pairs(split, manifest.splits[split].records, manifest.rejected)
+    return data, manifest
+
+
+def _settings(config: PreprocessConfig) -> dict[str, Any]:
+    """The settings that decide about a data set: in another folder, made by more workers, it is the same."""
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in ("output", "workers")}
+
+
+def _deciding(config: PreprocessConfig) -> dict[str, Any]:
+    """The settings that decide about files: one that ends the job or not does not."""
+    return {name: value for name, value in _settings(config).items() if name != "max_rejected"}
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _DECIDING}}
+
+
+def _text_fingerprint(config: PreprocessConfig, intake: Intake) -> str:
+    settings = {name: value for name, value in _settings(config).items() if name not in _LATER}
+    own = {"python": platform.python_version(), "keras-nmt": metadata.version("keras-nmt")}
+    return fingerprint({**settings, "states": intake.states, "versions": own, "shards": intake.shards})
 
 
 @contextlib.contextmanager
@@ -115,77 +138,84 @@ def _require_pairs(split: str, pairs: int, rejected: Mapping[str, int]) -> None:
         )
 
 
-def _clean(
-    root: beam.Pipeline,
-    config: PreprocessConfig,
-    train_files: list[readers.PairFiles],
-    valid_files: list[readers.PairFiles],
-    text: Path,
-) -> None:
-    excluded = root | "Excluded files" >> beam.Create(config.exclude)
-    excluded = excluded | "Excluded sentences" >> beam.FlatMap(transforms.file_sentence_digests)
-    raw = root | "Read training" >> readers.ReadPairs(train_files)
-    cleaned, rejected = raw | "Clean training" >> transforms.Clean(config, shuffle=True)
-    train, leaked = cleaned | "Drop excluded" >> transforms.DropLeaked(excluded, config.leak_side)
-    counts = [rejected, leaked]
-    if valid_files:
-        raw = root | "Read validation" >> readers.ReadPairs(valid_files)
-        valid, rejected = raw | "Clean validation" >> transforms.Clean(config, shuffle=False)
-        counts.append(rejected)
-    else:
-        train, valid = train | "Hold out" >> beam.Partition(
-            _held_out,  # type: ignore[arg-type]
-            2,
-            config.valid_share,
-            config.seed,
+def _require_quality(config: PreprocessConfig, manifest: Manifest, data: Path) -> None:
+    rejected = sum(manifest.rejected.values())
+    if rejected > config.max_rejected * manifest.read:
+        most = max(manifest.rejected, key=lambda reason: manifest.rejected[reason])
+        raise UserError(
+            f"--max-rejected: expected at most {config.max_rejected:.0%} of {manifest.read} pairs rejected, received"
+            f" {rejected / manifest.read:.1%}, most of them {most}; look into {data}, and loosen the rules, or raise"
+            " --max-rejected and run again, which takes up what is done"
         )
-    held_out = valid | "Validation sentences" >> beam.FlatMap(transforms.pair_sentence_digests)
-    train, leaked = train | "Drop validation sentences" >> transforms.DropLeaked(held_out, config.leak_side)
-    counts.append(leaked)
-    for split, pairs in ((TRAIN, train), (VALID, valid)):
-        names = transforms.shard_names(split, config)
-        counts.append(pairs | f"Shard {split}" >> transforms.WriteTextShards(names, str(text), config.protect))
-    _ = (
-        counts
-        | "All rejected" >> beam.Flatten()
-        | "Count rejected" >> beam.CombinePerKey(sum)
-        | "Report rejected" >> transforms.WriteJson(str(text / _REJECTED))
-    )
 
 
-def _held_out(pair: transforms.Pair, partitions: int, share: float, seed: int) -> int:
-    return int(filters.held_out(pair.source, share, seed))
-
-
-def _learn(config: PreprocessConfig, text: Path, data: Path) -> tuple[Subwords, Subwords]:
+def _learn(config: PreprocessConfig, shards: int, text: Path, work: WorkFolder) -> tuple[Subwords, Subwords]:
     from pipeline.subwords import make_subwords
 
-    names = transforms.shard_names(TRAIN, config)
+    folder, names = work.path / _SUBWORDS, shard_names(TRAIN, shards)
 
     def sentences(sides: tuple[int, ...]) -> Iterator[str]:
         # The shards are in hashed order, so the head of each is a sample that no worker's luck decides.
         for name in names:
-            pairs = transforms.read_text_shard(text / name.text)
-            for pair in itertools.islice(pairs, -(-config.subword_sample // len(names))):
+            pairs = read_text_shard(text / name.text)
+            for _, pair in zip(range(-(-config.subword_sample // len(names))), pairs, strict=False):
                 yield from (pair[side] for side in sides)
 
-    return make_subwords(config, sentences, data)
+    if not work.is_finished(_SUBWORDS):
+        made = make_subwords(config, sentences, folder)
+        (folder / _FOUND).write_text(json.dumps([dataclasses.asdict(side) for side in made]))
+        work.mark(_SUBWORDS)
+    source, target = (Subwords(**side) for side in json.loads((folder / _FOUND).read_text()))
+    return source, target
 
 
-def _encode(root: beam.Pipeline, config: PreprocessConfig, subwords: tuple[str, str], text: Path, data: Path) -> None:
-    names = [name for split in (TRAIN, VALID) for name in transforms.shard_names(split, config)]
-    encode = transforms.EncodeShard(str(text), str(data), subwords, config.max_pieces, config.protect)
-    _ = (
-        root
-        | beam.Create(names)
-        | beam.Reshuffle()
-        | "Encode" >> beam.ParDo(encode)
-        | "Report shards" >> transforms.WriteJson(str(text / _SHARDS))
+def _encoded(
+    config: PreprocessConfig,
+    runner: Runner,
+    work: WorkFolder,
+    intake: Intake,
+    subwords: tuple[Subwords, Subwords],
+) -> tuple[Path, list[dict[str, Any]]]:
+    """The folder of records and subwords, and what is known of each shard; those that are finished stay."""
+    decides = fingerprint(
+        {
+            "text": work.fingerprint(_TEXT),
+            "subwords": [side.fingerprint for side in subwords],
+            "settings": _deciding(config),
+            "versions": _versions(),
+        }
+    )
+    encoded, data = work.claim(_ENCODED, decides), work.claim(_DATA, decides)
+    files = subwords[0].file, subwords[1].file
+    for file in files:
+        shutil.copyfile(work.path / _SUBWORDS / file, data / file)
+    names = all_shards(intake.shards)
+    left = [name for name in names if not (encoded / name.counts).exists()]
+    if left:
+        encode = EncodeShard(config, str(work.path / _TEXT), str(data), str(encoded), files, intake.names)
+        runner.run(lambda root: graph.encode(root, encode, left))
+    return data, [json.loads((encoded / name.counts).read_text()) for name in names]
+
+
+def _manifest(
+    config: PreprocessConfig, intake: Intake, subwords: tuple[Subwords, Subwords], shards: list[dict[str, Any]]
+) -> Manifest:
+    rejected = sum((Counter(shard["rejected"]) for shard in shards), Counter())
+    return Manifest(
+        *subwords,
+        splits={split: _split(split, shards) for split in (TRAIN, VALID)},
+        read=intake.pairs,
+        rejected={reason: rejected[reason] for reason in (*filters.REASONS, *JOB_REASONS)},
+        settings=_settings(config) | {"shards": intake.shards},
+        versions=_versions(),
+        protected=protected.PATTERN if config.protect else "",
+        masked=sum(shard["masked"] for shard in shards),
+        copies=sum(shard["copies"] for shard in shards),
     )
 
 
 def _split(name: str, shards: list[dict[str, Any]]) -> Split:
-    own = sorted((shard for shard in shards if shard["split"] == name), key=lambda shard: shard["file"])
+    own = [shard for shard in shards if shard["split"] == name]
     return Split(
         shards=tuple(Shard(shard["file"], shard["records"], shard["sha256"]) for shard in own),
         records=sum(shard["records"] for shard in own),
@@ -205,6 +235,8 @@ def report(manifest: Manifest) -> str:
     """
     rows = [("pairs read", manifest.read)]
     rows += [(f"kept for {split}", manifest.splits[split].records) for split in (TRAIN, VALID)]
+    if manifest.copies:
+        rows.append(("of these copies, by weight", manifest.copies))
     if manifest.protected:
         rows.append(("kept with placeholders", manifest.masked))
     rows += [(f"rejected: {reason}", count) for reason, count in manifest.rejected.items()]

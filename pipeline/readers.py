@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import apache_beam as beam
-
 from pipeline import aligned_lines, inputs
 from pipeline.errors import UserError
 from pipeline.filesystems import open_text, read_lines
@@ -117,19 +115,3 @@ def align(prefix: str, source: Sequence[str], target: Sequence[str]) -> tuple[li
         pairs.append(PairFiles(number, one, other))
         total += counts[0]
     return pairs, total
-
-
-class ReadPairs(beam.PTransform):
-    """Reads pairs of files into `RawPair`s.
-
-    Args:
-        files: The parallel files.
-    """
-
-    def __init__(self, files: Sequence[PairFiles]):
-        super().__init__()
-        self._files = list(files)
-
-    def expand(self, root: beam.Pipeline) -> beam.PCollection:
-        """Spreads the files over the workers and reads them."""
-        return root | "Files" >> beam.Create(self._files) | beam.Reshuffle() | "Read" >> beam.FlatMap(read_pairs)

@@ -70,6 +70,7 @@ class Manifest:
         protected: The pattern of what placeholders stand for in the records, see `pipeline.protected`; empty if there
             are none.
         masked: Count of records that have placeholders.
+        copies: Count of records that are there again, as their corpora's weights ask.
         format: The version of this layout.
     """
 
@@ -82,6 +83,7 @@ class Manifest:
     versions: Mapping[str, str]
     protected: str = ""
     masked: int = 0
+    copies: int = 0
     format: int = FORMAT
 
     @property

@@ -1,266 +1,146 @@
-"""The job's steps: raw pairs to shards of clean text, shards of clean text to shards of records."""
+"""The job's steps between cleaning and encoding: the drop of leaked pairs, and the one shuffle into shards of text.
+
+No tagged outputs, no output of `finish_bundle`, no sink of Beam's: not every runner carries them.
+"""
 
 import itertools
 import json
-import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import apache_beam as beam
 
-from pipeline import filters, protected
+from pipeline import digests, filters, protected
+from pipeline.blocks import PairRow, RejectRow, pack, unpack, write_block
+from pipeline.clean_unit import PAIRS, REJECTED, Element, split_digests
 from pipeline.config import PreprocessConfig
 from pipeline.files import write_beside
-from pipeline.readers import RawPair, read_lines
+from pipeline.filesystems import read_lines
+from pipeline.rejects import DUPLICATE, LEAKED, NEAR_DUPLICATE, cut
 from pipeline.schema import TRAIN
+from pipeline.text_shards import ShardName
 
-KEPT, REJECTED = "kept", "rejected"
-_BATCH = 1024
-
-
-class Pair(NamedTuple):
-    """A clean pair, with its place among the pairs of its split: pairs of equal place are one and the same."""
-
-    place: bytes
-    source: str
-    target: str
+NEAR = "near duplicates"
+_ROWS = 4096
 
 
-class ShardName(NamedTuple):
-    """Shard `number` of the `total` of a split."""
-
-    split: str
-    number: int
-    total: int
-
-    @property
-    def text(self) -> str:
-        """The name of its file of clean text."""
-        return f"{self.split}-{self.number:05d}.jsonl"
-
-    @property
-    def records(self) -> str:
-        """The name of its file of records."""
-        return f"{self.split}-{self.number:05d}-of-{self.total:05d}.tfrecord"
+def file_digests(path: str) -> Iterator[bytes]:
+    """The joined digests of the sentences in a file."""
+    lines = map(filters.decode, read_lines(path))
+    texts = (text for text in lines if text is not None)
+    while block := list(itertools.islice(texts, _ROWS)):
+        yield b"".join(map(digests.sentence_digest, block))
 
 
-def shard_names(split: str, config: PreprocessConfig) -> list[ShardName]:
-    """The shards of a split; validation is one file."""
-    total = config.shards if split == TRAIN else 1
-    return [ShardName(split, number, total) for number in range(total)]
-
-
-class _Clean(beam.DoFn):
-    def __init__(self, config: PreprocessConfig, shuffle: bool):
-        self._config, self._shuffle = config, shuffle
-
-    def setup(self) -> None:
-        self._rules = filters.rules(self._config)
-
-    def process(self, raw: RawPair) -> Iterator[Any]:
-        source, target = filters.decode(raw.source), filters.decode(raw.target)
-        if source is None or target is None:
-            yield beam.pvalue.TaggedOutput(REJECTED, (filters.INVALID_UTF8, 1))
-            return
-        reason = next((name for name, drops in self._rules.items() if drops(source, target)), None)
-        if reason:
-            yield beam.pvalue.TaggedOutput(REJECTED, (reason, 1))
-            return
-        if self._shuffle:
-            place = filters.pair_digest(source, target, self._config.seed)
-        else:
-            place = struct.pack(">QQ", raw.file, raw.line)
-        yield Pair(place, source, target)
-
-
-class Clean(beam.PTransform):
-    """Decodes raw pairs and asks the rules that look at one pair alone.
+class DropLeaked(beam.DoFn):
+    """Turns the training pairs that share a sentence with the validation pairs into rejected ones.
 
     Args:
-        config: The rules' limits.
-        shuffle: Give a pair a place by its hash, so that equal pairs become one; otherwise its place in the files.
+        config: The settings.
     """
 
-    def __init__(self, config: PreprocessConfig, shuffle: bool):
-        super().__init__()
-        self._do = _Clean(config, shuffle)
+    def __init__(self, config: PreprocessConfig):
+        self._config = config
 
-    def expand(self, raw: beam.PCollection) -> Any:
-        """Gives the kept `Pair`s, and `(reason, 1)` for each rejected pair."""
-        return raw | beam.ParDo(self._do).with_outputs(REJECTED, main=KEPT)
+    def start_bundle(self) -> None:
+        """Forgets the sentences, which may be others."""
+        self._held_out: frozenset[bytes] | None = None
 
+    def process(self, element: Element, held_out: Iterable[bytes]) -> Iterator[Element]:
+        """Gives the element, or in its place one of kept pairs and one of rejected ones.
 
-def _drop_leaked(pair: Pair, excluded: set[bytes], side: str) -> Iterator[Any]:
-    sentences = (pair.source,) if side == "source" else (pair.source, pair.target)
-    if any(filters.sentence_digest(sentence) in excluded for sentence in sentences):
-        yield beam.pvalue.TaggedOutput(REJECTED, (filters.LEAKED, 1))
-    else:
-        yield pair
-
-
-class DropLeaked(beam.PTransform):
-    """Drops the pairs of which a side is an excluded sentence.
-
-    Args:
-        excluded: Digests of sentences, from `digests`.
-        side: `either`, or the `source` alone.
-    """
-
-    def __init__(self, excluded: beam.PCollection, side: str):
-        super().__init__()
-        self._excluded, self._side = excluded, side
-
-    def expand(self, pairs: beam.PCollection) -> Any:
-        """Gives the kept `Pair`s, and `(reason, 1)` for each rejected pair."""
-        digests = beam.pvalue.AsSingleton(self._excluded | beam.combiners.ToSet())
-        return pairs | beam.FlatMap(_drop_leaked, digests, self._side).with_outputs(REJECTED, main=KEPT)
-
-
-def pair_sentence_digests(pair: Pair) -> list[bytes]:
-    """The digests of a pair's two sentences."""
-    return [filters.sentence_digest(pair.source), filters.sentence_digest(pair.target)]
+        Args:
+            element: What `CleanUnit` gave.
+            held_out: Joined digests of the sentences.
+        """
+        if self._held_out is None:
+            self._held_out = split_digests(held_out)
+        key, (tag, block) = element
+        if tag != PAIRS or key[0] != TRAIN:
+            yield element
+            return
+        kept: list[PairRow] = []
+        leaked: list[PairRow] = []
+        for row in unpack(block):
+            sides = row[3:4] if self._config.leak_side == "source" else row[3:5]
+            is_leaked = any(digests.sentence_digest(side) in self._held_out for side in sides)
+            (leaked if is_leaked else kept).append(row)
+        if not leaked:
+            yield element
+            return
+        yield key, (PAIRS, pack(kept))
+        # Of several copies, the first is the pair.
+        rejected = [reject(row, LEAKED, None, None, self._config) for row in leaked if row[5] == 0]
+        if rejected:
+            yield key, (REJECTED, pack(rejected))
 
 
-def file_sentence_digests(path: str) -> Iterator[bytes]:
-    """The digests of the sentences in a file."""
-    for line in read_lines(path):
-        text = filters.decode(line)
-        if text is not None:
-            yield filters.sentence_digest(text)
+def reject(row: PairRow, rule: str, value: Any, threshold: Any, config: PreprocessConfig) -> RejectRow:
+    """What the files of rejected pairs tell of a clean pair that the job drops."""
+    _, file, line, source, target, _ = row
+    texts = (None, None) if config.reject_text == "none" else (cut(source), cut(target))
+    return (file, line, rule, value, threshold, *texts)
 
 
-class _WriteText(beam.DoFn):
-    def __init__(self, folder: str, protect: bool):
-        self._folder, self._protect = folder, protect
-
-    def process(self, shard: tuple[str, Iterable[Pair]]) -> Iterator[tuple[str, int]]:
-        name, pairs = shard
-        duplicates = 0
-        with write_beside(Path(self._folder, name)) as path, open(path, "w") as file:
-            for _, equal in itertools.groupby(sorted(pairs), key=lambda pair: pair.place):
-                first, *others = equal
-                sides = first.source, first.target
-                file.write(json.dumps(protected.mask_pair(*sides) if self._protect else sides) + "\n")
-                duplicates += len(others)
-        yield filters.DUPLICATE, duplicates
-
-
-class WriteTextShards(beam.PTransform):
-    """Shuffles the pairs of a split into shards of clean text, each pair once, in the order of their places.
-
-    One shuffle does the work of three: a place is a hash, its remainder tells the shard, its order the row, and
-    equal pairs lie side by side.
+class WriteTextShard(beam.DoFn):
+    """Writes a shard of clean text, each pair once, in the order of the places, and its rejected pairs beside it.
 
     Args:
-        names: The shards of the split.
+        config: The settings.
+        shards: Count of shards of the training pairs.
         folder: Where they are written.
-        protect: Whether placeholders stand there for what both sides protect.
     """
 
-    def __init__(self, names: list[ShardName], folder: str, protect: bool):
-        super().__init__()
-        self._names, self._folder, self._protect = names, folder, protect
+    def __init__(self, config: PreprocessConfig, shards: int, folder: str):
+        self._config, self._shards, self._folder = config, shards, folder
 
-    def expand(self, pairs: beam.PCollection) -> beam.PCollection:
-        """Gives `(reason, count)` for the duplicates of each shard."""
-        names = [name.text for name in self._names]
+    def process(self, shard: tuple[tuple[str, int], Iterable[tuple[str, bytes]]]) -> Iterator[dict[str, Any]]:
+        """Writes the shard's files, the one that counts them last, and gives these counts."""
+        (split, number), tagged = shard
+        name = ShardName(split, number, self._shards if split == TRAIN else 1)
+        pairs: list[PairRow] = []
+        rejected: list[RejectRow] = []
+        near: dict[bytes, Any] = {}
+        for tag, block in tagged:
+            if tag == PAIRS:
+                pairs += unpack(block)
+            elif tag == REJECTED:
+                rejected += unpack(block)
+            else:
+                for place, value in unpack(block):
+                    near[place] = max(value, near.get(place, value))
+        pairs.sort()
+        kept = 0
+        with write_beside(Path(self._folder, name.text)) as path, open(path, "wb") as file:
+            survivors = self._survivors(pairs, near, rejected)
+            while rows := list(itertools.islice(survivors, _ROWS)):
+                kept += len(rows)
+                write_block(file, rows)
+        with write_beside(Path(self._folder, name.rejects)) as path, open(path, "wb") as file:
+            write_block(file, rejected)
+        counts = Counter(row[2] for row in rejected)
+        found = {"split": split, "number": number, "pairs": kept, "rejected": dict(counts)}
+        with write_beside(Path(self._folder, name.counts)) as path:
+            path.write_text(json.dumps(found))
+        yield found
 
-        def shard(pair: Pair) -> str:
-            return names[int.from_bytes(pair.place[:8], "big") % len(names)]
-
-        return (
-            pairs
-            | "Key by shard" >> beam.WithKeys(shard)
-            | "Shuffle" >> beam.GroupByKey()
-            | "Write text" >> beam.ParDo(_WriteText(self._folder, self._protect))
-        )
-
-
-def read_text_shard(path: str | Path) -> Iterator[tuple[str, str]]:
-    """Yields the pairs of a shard of clean text; a shard that got no pair has no file."""
-    if Path(path).exists():
-        with open(path) as file:
-            yield from map(json.loads, file)
-
-
-class EncodeShard(beam.DoFn):
-    """Tokenizes a shard of clean text and writes its records.
-
-    Args:
-        text: The folder of clean text.
-        data: The folder of the data set; it holds the subwords.
-        subwords: The file names of the source's and the target's subwords.
-        max_pieces: Longest side, in pieces, END included.
-        protect: Whether there are placeholders, to be counted.
-    """
-
-    def __init__(self, text: str, data: str, subwords: tuple[str, str], max_pieces: int, protect: bool):
-        self._text, self._data, self._subwords, self._max_pieces = text, data, subwords, max_pieces
-        self._protect = protect
-
-    def setup(self) -> None:
-        """Loads TensorFlow and the tokenizers, which workers of the first job never need."""
-        from pipeline import records
-        from pipeline.tokenizer import Tokenizer
-
-        tokenizers = {name: Tokenizer.read(Path(self._data, name)) for name in set(self._subwords)}
-        self._records = records
-        self._tokenizers = [tokenizers[name] for name in self._subwords]
-
-    def process(self, name: ShardName) -> Iterator[dict[str, Any]]:
-        """Writes a shard and gives what the manifest says of it, and the count of its pairs too long in pieces."""
-        name = ShardName(*name)
-        kept = rejected = masked = 0
-        tokens = [0, 0]
-        with write_beside(Path(self._data, name.records)) as path:
-            with open(path, "wb") as file:
-                for pair in self._encode(Path(self._text, name.text)):
-                    lengths = [len(ids) for ids in pair]
-                    if max(lengths) > self._max_pieces:
-                        rejected += 1
-                        continue
-                    file.write(self._records.frame(self._records.serialize(*pair)))
-                    kept += 1
-                    masked += self._protect and any(map(protected.is_placeholder, pair[0]))
-                    tokens = [total + length for total, length in zip(tokens, lengths, strict=True)]
-            sha256 = self._records.file_sha256(path)
-        yield {
-            "split": name.split,
-            "file": name.records,
-            "records": kept,
-            "sha256": sha256,
-            "source_tokens": tokens[0],
-            "target_tokens": tokens[1],
-            "too_long": rejected,
-            "masked": masked,
-        }
-
-    def _encode(self, path: Path) -> Iterator[tuple[list[int], list[int]]]:
-        pairs = read_text_shard(path)
-        while batch := list(itertools.islice(pairs, _BATCH)):
-            sides = zip(self._tokenizers, zip(*batch, strict=True), strict=True)
-            source, target = (tokenizer.tokenize(texts).to_list() for tokenizer, texts in sides)
-            yield from zip(source, target, strict=True)
-
-
-class WriteJson(beam.PTransform):
-    """Gathers a small collection as one list in a JSON file, for the caller to read.
-
-    Args:
-        path: The file.
-    """
-
-    def __init__(self, path: str):
-        super().__init__()
-        self._path = path
-
-    def expand(self, elements: beam.PCollection) -> beam.PCollection:
-        """Writes the file, whole or not at all."""
-        path = self._path
-
-        def write(gathered: list) -> None:
-            with write_beside(path) as beside:
-                beside.write_text(json.dumps(gathered))
-
-        return elements | beam.combiners.ToList() | "Write JSON" >> beam.Map(write)
+    def _survivors(self, pairs: list[PairRow], near: dict[bytes, Any], rejected: list[RejectRow]) -> Iterator[tuple]:
+        """The pairs of each place's first, without the place; the others are added to the rejected ones."""
+        same = kept = b""
+        for row in pairs:
+            place, file, line, source, target, copy = row
+            group = place[: digests.SIZE]
+            if self._config.dedup != "none" and (place == same or group == kept):
+                reason: tuple[str, Any, Any] = (DUPLICATE, None, None)
+            elif place in near:
+                reason = (NEAR_DUPLICATE, near[place], self._config.near_duplicates)
+            else:
+                sides = protected.mask_pair(source, target) if self._config.protect else (source, target)
+                yield file, line, *sides, copy
+                same, kept = place, group
+                continue
+            same = place
+            if copy == 0:
+                rejected.append(reject(row, *reason, self._config))

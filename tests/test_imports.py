@@ -10,15 +10,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BEAM_MODULES = {
-    "pipeline.transforms",
-    "pipeline.filesystems",
-    "pipeline.readers",
-    "pipeline.preprocess",
-    "pipeline.runners",
-    "pipeline.beam_worker",
+    f"pipeline.{name}"
+    for name in (
+        *("clean_unit", "transforms", "encode_shard", "graph"),
+        *("filesystems", "runners", "beam_worker"),
+    )
 }
 # They read corpora wherever Beam can.
-READ_CORPORA = {"pipeline.inputs", "pipeline.newlines", "pipeline.aligned_lines"}
+READ_CORPORA = {"pipeline.inputs", "pipeline.readers", "pipeline.intake", "pipeline.newlines", "pipeline.aligned_lines"}
 # On JAX too, TensorFlow reads the data of a training.
 READ_DATA = {"models.training", "models.validation", "models.failures"}
 # Without the extra, REST is served and asked.

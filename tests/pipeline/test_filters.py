@@ -1,5 +1,3 @@
-import hashlib
-
 import pytest
 
 from pipeline import filters
@@ -43,20 +41,3 @@ def test_the_first_rule_that_drops_gives_the_name():
         for pair in [("", "a b c"), ("a b c", "a"), ("abcde", "a"), ("a", "b")]
     }
     assert list(named.values()) == ["empty_side", "too_long", "length_ratio", None]
-
-
-def test_sentences_are_compared_without_white_space_at_the_ends():
-    assert filters.sentence_digest(" a b\t") == filters.sentence_digest("a b") != filters.sentence_digest("a  b")
-
-
-def test_digests_are_the_same_in_every_process():
-    salt = (3).to_bytes(16, "big")
-    expected = hashlib.blake2b("\u00fc\nx".encode(), digest_size=16, salt=salt).digest()
-    assert filters.pair_digest("\u00fc", "x", seed=3) == expected
-    assert filters.pair_digest("\u00fc", "x", seed=4) != expected
-
-
-def test_the_held_out_share_is_near_what_was_asked():
-    held = sum(filters.held_out(f"sentence {number}", 0.1, seed=1) for number in range(10_000))
-    # Five standard deviations of a binomial count.
-    assert abs(held - 1000) < 150

@@ -94,10 +94,11 @@ def test_every_pair_is_kept_once_or_counted(configure, write_lines):
     assert rejects(manifest) == {
         "invalid_utf8": 1,
         "empty_side": 3,
-        "too_long": 2,
+        "too_long": 1,
         "length_ratio": 1,
         "leaked": 3,
         "duplicate": 4,
+        "too_many_pieces": 1,
     }
     assert sorted(read_back(config.output, "train")) == sorted(FILLER)
     assert read_back(config.output, "valid") == [valid[0], valid[2], valid[2]]
@@ -160,7 +161,9 @@ def test_the_manifest_describes_the_folder(configure):
     assert manifest == Manifest.read_from(config.output)
     files = contents(config.output)
     listed = [shard for split in manifest.splits.values() for shard in split.shards]
-    assert sorted(files) == sorted([shard.file for shard in listed] + ["joint.spm", "manifest.json"])
+    rejected = [f"rejected-train-{number:05d}-of-00003.jsonl.gz" for number in range(3)]
+    rejected.append("rejected-valid-00000-of-00001.jsonl.gz")
+    assert sorted(files) == sorted([*(shard.file for shard in listed), *rejected, "joint.spm", "manifest.json"])
     for shard in listed:
         assert hashlib.sha256(files[shard.file]).hexdigest() == shard.sha256
         assert sum(1 for _ in tf.data.TFRecordDataset(f"{config.output}/{shard.file}")) == shard.records
@@ -258,30 +261,35 @@ def test_the_report_tells_every_count(configure):
         "rejected: too_long": "0",
         "rejected: length_ratio": "0",
         "rejected: leaked": "21",
+        "rejected: sampled_out": "0",
         "rejected: duplicate": "0",
+        "rejected: near_duplicate": "0",
+        "rejected: too_many_pieces": "0",
         "source pieces (joint.spm)": str(manifest.source.vocab_size),
         "target pieces (joint.spm)": str(manifest.target.vocab_size),
     }
 
 
-def refused(config, message, tmp_path):
+def refused(config, message, tmp_path, left=()):
     before = {path.name for path in tmp_path.iterdir()}
     with pytest.raises(UserError, match=message):
         preprocess(config)
-    assert {path.name for path in tmp_path.iterdir()} == before
+    assert {path.name for path in tmp_path.iterdir()} == before | {*left}
 
 
-def test_mistakes_are_refused_and_leave_nothing(configure, write_lines, tmp_path):
+def test_mistakes_are_refused_and_leave_no_data_set(configure, write_lines, tmp_path):
     config = configure(FILLER)
     longer = write_lines("longer.txt", ["x"] * 401)
     unequal = dataclasses.replace(config, target=(longer,))
     refused(unequal, r"--source, --target: .*source\.txt' with 400 and .*longer\.txt' with 401", tmp_path)
     gone = str(tmp_path / "gone")
     refused(dataclasses.replace(config, exclude=(gone,)), "--exclude: .*gone", tmp_path)
-    refused(dataclasses.replace(config, vocab_size=261), "--vocab-size: expected at least 28[0-9]", tmp_path)
-    refused(dataclasses.replace(config, exclude=config.source), "for train, received none .*leaked", tmp_path)
-    refused(dataclasses.replace(config, valid_share=1e-9), "for valid, received none .*--valid-share", tmp_path)
-    refused(dataclasses.replace(config, max_pieces=2), "for train, received none .*400 too_long", tmp_path)
+    # What has been cleaned stays for the next one.
+    work = ("data.work",)
+    refused(dataclasses.replace(config, vocab_size=261), "--vocab-size: expected at least 28[0-9]", tmp_path, work)
+    refused(dataclasses.replace(config, exclude=config.source), "for train, received none .*leaked", tmp_path, work)
+    refused(dataclasses.replace(config, valid_share=1e-9), "for valid, received none .*--valid-share", tmp_path, work)
+    refused(dataclasses.replace(config, max_pieces=2), "for train, received none .*400 too_many_pieces", tmp_path, work)
 
 
 def test_an_output_that_holds_something_is_refused(configure, tmp_path):
@@ -316,7 +324,7 @@ def test_a_killed_job_leaves_no_data_set(configure, tmp_path):
     config = configure(FILLER)
     job = start(config, tmp_path)
     deadline = time.monotonic() + 300
-    while not list(tmp_path.glob(".data.*/data.text/*")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob("data.work/text/*")) and time.monotonic() < deadline:
         time.sleep(0.02)
     job.kill()
     job.communicate()

@@ -1,0 +1,74 @@
+"""The two pipelines of the job: raw pairs to shards of clean text, and these to shards of records."""
+
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+
+from pipeline.clean_unit import HELD_OUT, CleanUnit
+from pipeline.config import PreprocessConfig
+from pipeline.encode_shard import EncodeShard
+from pipeline.intake import Intake
+from pipeline.schema import TRAIN, VALID
+from pipeline.text_shards import ShardName
+from pipeline.transforms import DropLeaked, WriteTextShard, file_digests
+from pipeline.units import Unit
+
+
+def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: Path) -> None:
+    """Adds the steps from units of raw pairs to shards of clean text, with one shuffle.
+
+    Args:
+        root: The pipeline.
+        config: The settings.
+        intake: What is read.
+        text: The folder of the shards.
+    """
+    excluded = root | "Excluded files" >> beam.Create(intake.excluded)
+    excluded = excluded | "Excluded sentences" >> beam.FlatMap(file_digests)
+    parts = []
+    if intake.valid:
+        valid = _units(root, "validation", intake.valid) | "Clean validation" >> beam.ParDo(
+            CleanUnit(config, intake.shards, VALID)
+        )
+        excluded = (excluded, _held_out(valid)) | "All excluded sentences" >> beam.Flatten()
+        parts.append(valid)
+    clean_unit = CleanUnit(config, intake.shards, TRAIN)
+    train = _units(root, "training", intake.train) | "Clean training" >> beam.ParDo(
+        clean_unit, beam.pvalue.AsIter(excluded)
+    )
+    if not intake.valid:
+        held_out = beam.pvalue.AsIter(_held_out(train))
+        train = train | "Drop validation sentences" >> beam.ParDo(DropLeaked(config), held_out)
+    parts.append(train)
+    _ = (
+        parts
+        | "All parts" >> beam.Flatten()
+        | "Of shards" >> beam.Filter(_is_of_shard)
+        | "Shuffle" >> beam.GroupByKey()
+        | "Write text" >> beam.ParDo(WriteTextShard(config, intake.shards, str(text)))
+    )
+
+
+def _units(root: beam.Pipeline, name: str, units: list[Unit]) -> beam.PCollection:
+    return root | f"Units of {name}" >> beam.Create(units) | f"Spread {name}" >> beam.Reshuffle()
+
+
+def _held_out(elements: beam.PCollection) -> beam.PCollection:
+    own = elements | "Of validation sentences" >> beam.Filter(lambda element: not _is_of_shard(element))
+    return own | "Validation sentences" >> beam.Map(lambda element: element[1][1])
+
+
+def _is_of_shard(element: Any) -> bool:
+    return element[0][0] != HELD_OUT
+
+
+def encode(root: beam.Pipeline, encode_shard: EncodeShard, names: list[ShardName]) -> None:
+    """Adds the step from shards of clean text to shards of records.
+
+    Args:
+        root: The pipeline.
+        encode_shard: The step.
+        names: The shards.
+    """
+    _ = root | beam.Create(names) | beam.Reshuffle() | "Encode" >> beam.ParDo(encode_shard)

@@ -1,0 +1,61 @@
+"""What a job is given to read: found, counted and divided into units before it starts."""
+
+import math
+from typing import Any, NamedTuple
+
+from pipeline import readers
+from pipeline.config import PreprocessConfig
+from pipeline.corpora import aligned
+from pipeline.filesystems import find
+from pipeline.inputs import PARQUET, Input, inputs
+from pipeline.units import Unit
+
+# Of text as it is read; its records have about as many bytes.
+_SHARD_BYTES = 100 << 20
+# Of compressed text.
+_PACKING = 3
+
+
+class Intake(NamedTuple):
+    """What is read: units, files of excluded sentences, the inputs' names, the files' states, and counts."""
+
+    train: list[Unit]
+    valid: list[Unit]
+    excluded: list[str]
+    names: tuple[str, ...]
+    states: list[Any]
+    pairs: int
+    shards: int
+
+
+def take_in(config: PreprocessConfig) -> Intake:
+    """Finds all files that a job reads, and reads each to its end once.
+
+    Raises:
+        UserError: A file is missing or unreadable, or parallel files have unequal counts of lines.
+    """
+    train = inputs(aligned(config.source, config.target))
+    valid = inputs(aligned(config.valid_source, config.valid_target, "valid-"))
+    valid = [one._replace(number=one.number + len(train)) for one in valid]
+    excluded = [file for path in config.exclude for file in find("--exclude", path)]
+    for file in excluded:
+        readers.count_lines("exclude", file.path)
+    both = [*train, *valid]
+    files = [file for one in both for file in one.files] + excluded
+    train_units, valid_units = readers.units(train), readers.units(valid)
+    size = sum(one.corpus.weight * _size(one) for one in train)
+    return Intake(
+        train=train_units,
+        valid=valid_units,
+        excluded=[file.path for file in excluded],
+        names=tuple(one.name for one in both),
+        states=[tuple(file) for file in files],
+        pairs=sum(unit.pairs for unit in (*train_units, *valid_units)),
+        shards=config.shards or max(config.readers, math.ceil(size / _SHARD_BYTES)),
+    )
+
+
+def _size(one: Input) -> int:
+    """About how many bytes an input's text has."""
+    packed = one.format == PARQUET or one.name.endswith((".gz", ".bz2", ".xz", ".zst", ".zstd"))
+    return sum(file.size for file in one.files) * (_PACKING if packed else 1)

@@ -1,0 +1,38 @@
+"""What becomes of pairs that leave the data set: names of the job's own reasons, and the files that hold them."""
+
+import gzip
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+LEAKED = "leaked"
+SAMPLED_OUT = "sampled_out"
+DUPLICATE = "duplicate"
+NEAR_DUPLICATE = "near_duplicate"
+TOO_MANY_PIECES = "too_many_pieces"
+# After the rules that look at one pair alone, in the order in which they are asked.
+JOB_REASONS = (LEAKED, SAMPLED_OUT, DUPLICATE, NEAR_DUPLICATE, TOO_MANY_PIECES)
+
+_LONGEST = 2000
+
+
+def cut(text: str) -> str:
+    """A text's first 2000 characters: whole files without a line's end are rejected, too."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def write_rejects(path: str | Path, rows: Iterable[Sequence[Any]], files: Sequence[str]) -> None:
+    """Writes rejected pairs, one JSON object a line, in the order of files and lines.
+
+    Args:
+        path: The file, compressed by gzip; equal rows give equal bytes.
+        rows: `RejectRow`s.
+        files: The inputs' names.
+    """
+    with open(path, "wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
+        for number, line, rule, value, threshold, source, target in sorted(rows, key=lambda row: (row[0], row[1])):
+            fields = {"rule": rule, "file": files[number], "line": line + 1, "value": value, "threshold": threshold}
+            if source is not None:
+                fields |= {"source": source, "target": target}
+            file.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
