@@ -47,6 +47,31 @@ def test_hostile_texts_come_back():
     assert round_trip(HOSTILE) == [composed(text) for text in HOSTILE]
 
 
+CHARACTERS = st.text(
+    st.characters(exclude_categories=("Cs",)) | st.sampled_from(" \u2581<>\u0301\x00aehn"), max_size=30
+)
+
+
+@pytest.mark.parametrize("model_type", ["bpe", "unigram"])
+def test_what_is_encoded_outside_a_graph_is_what_the_graph_makes(model_type):
+    options = {"vocab_size": 330, "placeholders": True, "user_symbols": ("<2de>", "un")}
+    tokenizer = Tokenizer(train_subwords(SENTENCES, model_type=model_type, **options))
+
+    @hypothesis.settings(deadline=None, max_examples=150)
+    @hypothesis.given(
+        st.lists(CHARACTERS | st.lists(st.sampled_from(SENTENCES + HOSTILE[:-1])).map("".join), max_size=4)
+    )
+    def same(texts):
+        texts = [unicodedata.normalize("NFC", text) for text in (*texts, "Hundund <2de> ⟦0⟧⟦1⟧")]
+        assert tokenizer.encode(texts) == tokenizer.tokenize(tf.constant(texts)).to_list()
+
+    same()
+    hostile = [unicodedata.normalize("NFC", text) for text in HOSTILE]
+    assert tokenizer.encode(hostile) == tokenizer.tokenize(tf.constant(hostile)).to_list()
+    assert tokenizer.encode([]) == []
+    assert (tokenizer._bpe is None) == (model_type == "unigram")
+
+
 # The characters whose composition all versions of Unicode agree on.
 OLD = st.characters(max_codepoint=0x2FFF, exclude_categories=("Cn", "Cs")) | st.characters(
     min_codepoint=0x1F300, max_codepoint=0x1F64F
