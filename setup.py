@@ -29,6 +29,7 @@ setup(
         "apache-beam>=2.70,<3",
         "backports.zstd>=1,<2",
         "numpy>=2",
+        "pyarrow>=18,<26",
         "sentencepiece>=0.2,<0.3",
         "sacrebleu>=2.5,<3",
         "google-crc32c>=1.7,<2",

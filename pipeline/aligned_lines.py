@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from pipeline import slip
 from pipeline.errors import UserError
 from pipeline.filesystems import read_lines
 from pipeline.inputs import Input
@@ -12,41 +13,57 @@ from pipeline.newlines import NewlineIndex, cut, index_newlines, read_part
 from pipeline.units import RawPair, Unit
 
 
+def whole(one: Input) -> Unit:
+    """Two parallel files as one unit whose pairs are not counted yet."""
+    source, target = one.files
+    paths = source.path, target.path
+    return Unit(one.number, one.corpus.weight, one.format, paths, one.fields, 0, 0, (), one.corpus.option)
+
+
 def units(one: Input, block_bytes: int) -> list[Unit]:
     """Divides two parallel files into blocks of lines, or makes one unit of them if either is compressed.
 
     Raises:
         UserError: A file cannot be read to its end, or their counts of lines are unequal.
     """
-    source, target = one.files
-    option = one.corpus.option
+    unit = whole(one)
+    return [
+        unit._replace(first=block.first, pairs=block.lines, parts=block.parts)
+        for block in cut(_indexes(unit), block_bytes)
+    ]
 
+
+def _indexes(unit: Unit) -> list[NewlineIndex]:
     def index(path: str) -> NewlineIndex:
-        with readable(option, path):
+        with readable(unit.option, path):
             return index_newlines(path)
 
     # Decompressing and counting let other threads run.
     with ThreadPoolExecutor() as threads:
-        indexes = list(threads.map(index, (source.path, target.path)))
-    if indexes[0].lines != indexes[1].lines:
+        indexes = list(threads.map(index, unit.paths))
+    source, target = indexes
+    if source.lines != target.lines:
         raise UserError(
-            f"{option}: expected parallel files with equal counts of lines, received {source.path!r} with"
-            f" {indexes[0].lines} and {target.path!r} with {indexes[1].lines}; align them line by line"
+            f"{unit.option}: expected parallel files with equal counts of lines, received {source.path!r} with"
+            f" {source.lines} and {target.path!r} with {target.lines}{slip.told(*unit.paths)}; align them line by line"
         )
-    paths = source.path, target.path
-    return [
-        Unit(one.number, one.corpus.weight, one.format, paths, one.fields, *block, option)
-        for block in cut(indexes, block_bytes)
-    ]
+    return indexes
 
 
 def read(unit: Unit) -> Iterator[RawPair]:
-    """Yields a unit's pairs, both files in lockstep."""
+    """Yields a unit's pairs, both files in lockstep.
+
+    Raises:
+        UserError: A file that is read whole has more lines than the other.
+    """
     sides: Iterable[Iterable[bytes]]
     if unit.parts:
         sides = [read_part(path, part) for path, part in zip(unit.paths, unit.parts, strict=True)]
     else:
         sides = [read_lines(path) for path in unit.paths]
-    lines = zip(itertools.count(unit.first), *sides, strict=False)
-    for line, source, target in lines:
+    lines = enumerate(itertools.zip_longest(*sides), unit.first)
+    for line, (source, target) in lines:
+        if source is None or target is None:
+            _indexes(unit)
+            break
         yield RawPair(unit.file, line, source, target)

@@ -13,8 +13,9 @@ class Corpus:
     """Files of parallel text that belong together.
 
     They are either two lists of text files, aligned line by line, or one list of files that hold pairs: TSV, JSONL,
-    Parquet or TMX, told by their names' endings. Each may be a pattern (`*`, `?`, `**` across folders), and each text
-    file may be compressed. Paths may be those of any file system that Apache Beam knows, such as `gs://`.
+    Parquet or TMX, told by their names' endings. Each may be a pattern (`*`, `?`, `[ab]`, and `**/` across
+    folders), and each but a Parquet file may be compressed. Paths may be those of any file system that Apache Beam
+    knows, such as `gs://`.
 
     Attributes:
         name: What reports call it.
@@ -43,6 +44,8 @@ class Corpus:
         if self.pairs:
             given = (*self.source, *self.target)
             self._require(not given, "either source and target or pairs", f"both ({', '.join(given)})")
+            same = self.source_field is not None and self.source_field == self.target_field
+            self._require(not same, "two different fields", self.source_field)
             return
         self._require(bool(self.source), "at least one file", self.source)
         self._require(

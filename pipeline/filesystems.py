@@ -1,6 +1,7 @@
 """Files wherever Apache Beam can read them: this machine, Cloud Storage, S3, HDFS."""
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
@@ -25,37 +26,52 @@ def find(option: str, pattern: str) -> list[StoredFile]:
 
     Args:
         option: What named it, for the message.
-        pattern: `*` and `?` are of one folder, `**` goes across folders. A file of this very name comes first.
+        pattern: `*`, `?` and `[ab]` stay inside one folder, `**/` goes across folders. A file of this very name comes
+            first.
 
     Raises:
         UserError: There is no such file, or its file system is not installed.
     """
-    if "://" not in pattern and os.path.exists(pattern):
+    if not _is_local(pattern):
+        found = _find_stored(option, pattern)
+    elif os.path.exists(pattern):
         # Else a bracket in its name would be a pattern.
-        found = [StoredFile(pattern, os.path.getsize(pattern), os.path.getmtime(pattern))]
+        found = [_local(pattern)]
     else:
-        try:
-            matched = FileSystems.match([pattern])[0].metadata_list
-        except (BeamIOError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{option}: expected a file of an installed file system, received {pattern!r} ({reason}); install the"
-                " extra gcp, aws or hdfs for gs://, s3:// or hdfs://"
-            ) from None
-        found = sorted(StoredFile(file.path, file.size_in_bytes, file.last_updated_in_seconds) for file in matched)
+        found = sorted(_local(path) for path in glob.iglob(pattern, recursive=True) if not os.path.isdir(path))
     if not found:
         raise UserError(f"{option}: expected a file, received {pattern!r}, which names none; give another file")
     for file in found:
-        if "://" not in file.path and os.path.isdir(file.path):
+        if _is_local(file.path) and os.path.isdir(file.path):
             raise UserError(
                 f"{option}: expected a file, received the folder {file.path!r}; name its files, as {file.path}/*"
             )
     return found
 
 
+def _is_local(path: str) -> bool:
+    return "://" not in path
+
+
+def _local(path: str) -> StoredFile:
+    return StoredFile(path, os.path.getsize(path), os.path.getmtime(path))
+
+
+def _find_stored(option: str, pattern: str) -> list[StoredFile]:
+    try:
+        matched = FileSystems.match([pattern])[0].metadata_list
+    except (BeamIOError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{option}: expected a file of an installed file system, received {pattern!r} ({reason}); install the"
+            " extra gcp, aws or hdfs for gs://, s3:// or hdfs://"
+        ) from None
+    return sorted(StoredFile(file.path, file.size_in_bytes, file.last_updated_in_seconds) for file in matched)
+
+
 def open_stored(path: str) -> BinaryIO:
     """Opens a file to read its bytes as they are stored."""
-    if "://" not in path:
+    if _is_local(path):
         return open(path, "rb")
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 

@@ -3,17 +3,22 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
-from pipeline import aligned_lines, inputs
+from pipeline import aligned_lines, field_lines, inputs, parquet, tmx
 from pipeline.errors import UserError
-from pipeline.filesystems import open_text, read_lines
 from pipeline.inputs import Input
 from pipeline.lines import readable
+from pipeline.newlines import index_newlines
 from pipeline.units import RawPair, Unit
 
 BLOCK_BYTES = 8 << 20
-_FORMATS = {inputs.LINES: aligned_lines}
+_FORMATS = {
+    inputs.LINES: aligned_lines,
+    inputs.TSV: field_lines,
+    inputs.JSONL: field_lines,
+    inputs.PARQUET: parquet,
+    inputs.TMX: tmx,
+}
 
 
 def units(found: Sequence[Input], block_bytes: int = BLOCK_BYTES) -> list[Unit]:
@@ -36,6 +41,25 @@ def units(found: Sequence[Input], block_bytes: int = BLOCK_BYTES) -> list[Unit]:
         return list(itertools.chain.from_iterable(divided))
 
 
+def first(found: Sequence[Input], limit: int) -> Iterator[RawPair]:
+    """Yields the first pairs of inputs, of which no more is read.
+
+    Args:
+        found: What `pipeline.inputs.inputs` found.
+        limit: The most pairs.
+
+    Raises:
+        UserError: A file cannot be read, or lacks a field.
+    """
+    return itertools.islice(itertools.chain.from_iterable(map(_read_whole, found)), limit)
+
+
+def _read_whole(one: Input) -> Iterator[RawPair]:
+    formats = _FORMATS[one.format]
+    with readable(one.corpus.option, one.name):
+        yield from formats.read(formats.whole(one))
+
+
 def read(unit: Unit) -> Iterator[RawPair]:
     """Yields a unit's pairs in their order.
 
@@ -54,26 +78,8 @@ def read(unit: Unit) -> Iterator[RawPair]:
         )
 
 
-_BLOCK = 1 << 20
-
-
-class PairFiles(NamedTuple):
-    """A source file and its parallel target file; `number` is their place among the files given."""
-
-    number: int
-    source: str
-    target: str
-
-
-def read_pairs(files: PairFiles) -> Iterator[RawPair]:
-    """Yields the pairs of lines of two parallel files, whose counts of lines are equal."""
-    lines = zip(read_lines(files.source), read_lines(files.target), strict=True)
-    for number, (source, target) in enumerate(lines):
-        yield RawPair(files.number, number, source, target)
-
-
 def count_lines(option: str, path: str) -> int:
-    """Counts the lines that `read_lines` yields.
+    """Counts the lines of a text file, of any compression and file system.
 
     Args:
         option: The setting that named the file, for the message.
@@ -82,36 +88,5 @@ def count_lines(option: str, path: str) -> int:
     Raises:
         UserError: The file cannot be read to its end.
     """
-    count, last = 0, b"\n"
-    with readable(f"--{option}", path), open_text(path) as file:
-        while block := file.read(_BLOCK):
-            count += block.count(b"\n")
-            last = block[-1:]
-    return count + (last != b"\n")
-
-
-def align(prefix: str, source: Sequence[str], target: Sequence[str]) -> tuple[list[PairFiles], int]:
-    """Matches source files with target files.
-
-    Args:
-        prefix: What stands before `source` and `target` in the names of the settings: nothing, or `valid-`.
-        source: The source files.
-        target: The target files, as many.
-
-    Returns:
-        The matched files, and their count of pairs.
-
-    Raises:
-        UserError: A file cannot be read, or two parallel files have unequal counts of lines.
-    """
-    pairs, total = [], 0
-    for number, (one, other) in enumerate(zip(source, target, strict=True)):
-        counts = count_lines(f"{prefix}source", one), count_lines(f"{prefix}target", other)
-        if counts[0] != counts[1]:
-            raise UserError(
-                f"--{prefix}source, --{prefix}target: expected parallel files with equal counts of lines, received"
-                f" {one!r} with {counts[0]} and {other!r} with {counts[1]}; align them line by line"
-            )
-        pairs.append(PairFiles(number, one, other))
-        total += counts[0]
-    return pairs, total
+    with readable(f"--{option}", path):
+        return index_newlines(path).lines

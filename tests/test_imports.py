@@ -17,7 +17,13 @@ BEAM_MODULES = {
     )
 }
 # They read corpora wherever Beam can.
-READ_CORPORA = {"pipeline.inputs", "pipeline.readers", "pipeline.intake", "pipeline.newlines", "pipeline.aligned_lines"}
+READ_CORPORA = {
+    f"pipeline.{name}"
+    for name in (
+        *("inputs", "readers", "intake", "newlines", "slip"),
+        *("aligned_lines", "field_lines", "parquet", "tmx"),
+    )
+}
 # On JAX too, TensorFlow reads the data of a training.
 READ_DATA = {"models.training", "models.validation", "models.failures"}
 # Without the extra, REST is served and asked.

@@ -9,7 +9,7 @@ from backports import zstd
 from pipeline.corpora import aligned
 from pipeline.errors import UserError
 from pipeline.inputs import inputs
-from pipeline.readers import read, units
+from pipeline.readers import first, read, units
 from pipeline.units import RawPair
 
 PACK = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd.compress}
@@ -83,3 +83,24 @@ def test_a_line_of_fifty_megabytes_is_a_line(write_pair):
 
 def test_an_empty_pair_of_files_has_no_unit(write_pair):
     assert units(inputs(write_pair([], []))) == []
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_unequal_counts_tell_where_the_files_go_apart(write_pair, ending):
+    lines = [b"x" * (at * 7919 % 97) + b" %d." % at for at in range(500)]
+    corpora = write_pair(lines, lines[:200] + lines[203:], (ending, ending))
+    message = r"a\.en.* with 500 and .*a\.de.* with 497, which do not fit from about line 20\d on; align them"
+    with pytest.raises(UserError, match=message):
+        units(inputs(corpora))
+    # Those who look at the first pairs alone are told where the shorter one ends.
+    assert len([*first(inputs(corpora), 497)]) == 497
+    with pytest.raises(UserError, match=message):
+        [*first(inputs(corpora), 498)]
+
+
+def test_the_first_pairs_alone_are_read(write_pair):
+    corpora = write_pair(SOURCE, TARGET) + write_pair([b"x", b"y"], [b"u", b"v"], (".gz", ".gz"))
+    read_pairs = [*first(inputs(corpora), 41)]
+    assert [pair.source for pair in read_pairs] == [*SOURCE, b"x"]
+    assert [(pair.file, pair.line) for pair in read_pairs] == [*((0, at) for at in range(40)), (1, 0)]
+    assert len([*first(inputs(corpora), 100)]) == 42

@@ -1,50 +1,59 @@
 import gzip
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from pipeline.corpora import Corpus, aligned, paired
 from pipeline.errors import UserError
-from pipeline.readers import PairFiles, RawPair, align, count_lines, read_lines, read_pairs
+from pipeline.inputs import inputs
+from pipeline.readers import count_lines, first, read, units
 
-TEXTS = {
-    b"": [],
-    b"\n": [b""],
-    b"a\nb": [b"a", b"b"],
-    b"a\nb\n": [b"a", b"b"],
-    b"a\r\nb\r\r\n": [b"a", b"b\r"],
-    b"a\rb\n": [b"a\rb"],
-    b"a\xe2\x80\xa8b\xc2\x85c\x0bd\x0ce\x1cf\n": [b"a\xe2\x80\xa8b\xc2\x85c\x0bd\x0ce\x1cf"],
-    b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n": [b"a", b"\xef\xbb\xbfb"],
-    b"\xff\xfe\x00\n": [b"\xff\xfe\x00"],
-}
+PAIRS = [(b"s%d" % at, b"t%d" % at) for at in range(6)]
 
 
+@pytest.fixture
+def corpora(tmp_path):
+    """The same six pairs in each format."""
+    sides = [[side.decode() for side in sides] for sides in zip(*PAIRS, strict=True)]
+    (tmp_path / "a.en").write_text("\n".join(sides[0]))
+    (tmp_path / "a.de.gz").write_bytes(gzip.compress("\n".join(sides[1]).encode()))
+    (tmp_path / "a.tsv").write_text("".join(f"{one}\t{other}\n" for one, other in zip(*sides, strict=True)))
+    rows = (f'{{"source": "{one}", "target": "{other}"}}\n' for one, other in zip(*sides, strict=True))
+    (tmp_path / "a.jsonl").write_text("".join(rows))
+    pq.write_table(pa.table({"source": sides[0], "target": sides[1]}), tmp_path / "a.parquet")
+    rows = (
+        f'<tu><tuv xml:lang="en"><seg>{one}</seg></tuv><tuv xml:lang="de"><seg>{other}</seg></tuv></tu>'
+        for one, other in zip(*sides, strict=True)
+    )
+    (tmp_path / "a.tmx").write_text(f"<tmx><body>{''.join(rows)}</body></tmx>")
+    files = tuple(str(tmp_path / f"a.{ending}") for ending in ("tsv", "jsonl", "parquet", "tmx"))
+    heavy = Corpus("heavy", 2.5, pairs=files[:1], option="--corpora")
+    return *aligned([f"{tmp_path}/a.en"], [f"{tmp_path}/a.de.gz"]), *paired(files), heavy
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+def test_every_format_gives_the_same_pairs(corpora, block_bytes):
+    cut = units(inputs(corpora, ("en", "de")), block_bytes)
+    pairs = [pair for unit in cut for pair in read(unit)]
+    assert [(pair.source, pair.target) for pair in pairs] == PAIRS * 6
+    assert [(pair.file, pair.line) for pair in pairs] == [(file, line) for file in range(6) for line in range(6)]
+    assert sum(unit.pairs for unit in cut) == 36
+    assert {unit.weight for unit in cut if unit.file == 5} == {2.5}
+    assert {unit.weight for unit in cut if unit.file < 5} == {1}
+
+
+def test_the_first_pairs_go_across_formats(corpora):
+    found = inputs(corpora, ("en", "de"))
+    assert [(pair.source, pair.target) for pair in first(found, 33)] == (PAIRS * 6)[:33]
+
+
+@pytest.mark.parametrize(("text", "count"), [(b"", 0), (b"\n", 1), (b"a\nb", 2), (b"a\r\nb\n", 2)])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-@pytest.mark.parametrize("text", TEXTS)
-def test_lines_end_at_newlines_alone(tmp_path, text, pack):
+def test_lines_are_counted(tmp_path, text, count, pack):
     path = tmp_path / "file"
     path.write_bytes(pack(text))
-    assert list(read_lines(str(path))) == TEXTS[text]
-    assert count_lines("source", str(path)) == len(TEXTS[text])
-
-
-def test_pairs_tell_where_they_stand(write_lines):
-    files = PairFiles(7, write_lines("a.en", ["x", "y"]), write_lines("a.de", ["u", "v"]))
-    assert list(read_pairs(files)) == [RawPair(7, 0, b"x", b"u"), RawPair(7, 1, b"y", b"v")]
-
-
-def test_several_files_are_matched_in_their_order(write_lines):
-    sources = [write_lines("a.en", ["x"]), write_lines("b.en", ["y", "z"])]
-    targets = [write_lines("a.de", ["u"]), write_lines("b.de", ["v", "w"])]
-    assert align("", sources, targets) == (
-        [PairFiles(0, sources[0], targets[0]), PairFiles(1, sources[1], targets[1])],
-        3,
-    )
-
-
-def test_unequal_counts_name_both(write_lines):
-    source, target = write_lines("a.en", ["x", "y", "z"]), write_lines("a.de", ["u"])
-    with pytest.raises(UserError, match=r"--valid-source, --valid-target: .*a\.en' with 3 and .*a\.de' with 1;"):
-        align("valid-", [source], [target])
+    assert count_lines("exclude", str(path)) == count
 
 
 def test_a_missing_file_is_named(tmp_path):
