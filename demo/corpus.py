@@ -9,7 +9,7 @@ from pathlib import Path
 
 from demo.grammar import Grammar, Pair
 from pipeline.files import write_beside
-from pipeline.filters import DUPLICATE, EMPTY_SIDE, LEAKED, LENGTH_RATIO
+from pipeline.rejects import DUPLICATE, LEAKED
 
 # Shares of the training lines, and of each part's pairs: sentences of 25 words and more are rare enough to keep the
 # mean below ten words, and frequent enough in the test set for a score of their own.
@@ -133,7 +133,7 @@ def with_dirt(
             misaligned.append((source, target))
     lines = clean + duplicates + empty + misaligned + leaked
     rng.shuffle(lines)
-    return lines, {kind: count for kind in (DUPLICATE, EMPTY_SIDE, LENGTH_RATIO, LEAKED)}
+    return lines, {kind: count for kind in (DUPLICATE, "empty", "characters_ratio", LEAKED)}
 
 
 def write_corpus(folder: str | Path, seed: int = 1, pairs: int = 20_000) -> Corpus:

@@ -8,11 +8,12 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline import digests, filters
+from pipeline import digests
 from pipeline.blocks import pack
 from pipeline.config import PreprocessConfig
 from pipeline.readers import read
 from pipeline.rejects import LEAKED, SAMPLED_OUT, cut
+from pipeline.rules import Rejected, cleaner
 from pipeline.schema import TRAIN, VALID
 from pipeline.units import RawPair, Unit
 
@@ -42,7 +43,8 @@ class CleanUnit(beam.DoFn):
 
     def setup(self) -> None:
         """Makes the rules ready."""
-        self._clean = filters.cleaner(self._config)
+        config = self._config
+        self._clean = cleaner(config.cleaning, config.source_language, config.target_language)
 
     def start_bundle(self) -> None:
         """Forgets the excluded sentences, which may be others."""
@@ -72,7 +74,7 @@ class CleanUnit(beam.DoFn):
     def _rows(self, raw: RawPair, weight: float) -> Iterator[tuple[tuple[tuple[str, int], str], Any]]:
         excluded = self._excluded or frozenset()
         pair = self._clean(raw.source, raw.target)
-        if isinstance(pair, filters.Rejected):
+        if isinstance(pair, Rejected):
             yield self._reject(raw, *pair)
             return
         source, target = pair

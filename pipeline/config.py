@@ -52,9 +52,7 @@ class PreprocessConfig:
         subwords: SentencePiece models to use in place of learning: one for both sides, or the source's and the
             target's. Of the settings above they have to agree with `user_symbols` and `protect`; the others are those
             of learning.
-        max_words: Longest side, in words between white space; longer pairs are rejected.
         max_pieces: Longest side, in pieces, END included; longer pairs are rejected.
-        max_ratio: Largest quotient of the two sides' lengths in characters, longer by shorter.
         dedup: By what two training pairs are the same, so that one is dropped: `pair`, `source`, `target`, or `none`.
             Which one stays does not depend on the order of the files.
         near_duplicates: Likeness from which a pair is dropped as like another one: the share of character n-grams that
@@ -89,9 +87,7 @@ class PreprocessConfig:
     subword_sample: int = 1_000_000
     subword_threads: int = 8
     subwords: tuple[str, ...] = ()
-    max_words: int = 200
     max_pieces: int = 250
-    max_ratio: float = 3.0
     dedup: Dedup = "pair"
     near_duplicates: float | None = None
     valid_share: float = 0.01
@@ -126,7 +122,7 @@ class PreprocessConfig:
             "at least 0.98, as SentencePiece wants it, and at most 1",
             self.character_coverage,
         )
-        for name in ("subword_sample", "subword_threads", "max_words", "readers", "workers"):
+        for name in ("subword_sample", "subword_threads", "readers", "workers"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _require(self.shards is None or self.shards >= 1, "shards", "at least 1", self.shards)
         _require(self.dedup in get_args(Dedup), "dedup", f"one of {', '.join(get_args(Dedup))}", self.dedup)
@@ -135,7 +131,6 @@ class PreprocessConfig:
         near = self.near_duplicates
         _require(near is None or 0 < near < 1, "near_duplicates", "a share between 0 and 1", near)
         _require(self.max_pieces >= 2, "max_pieces", "at least 2", self.max_pieces)
-        _require(self.max_ratio >= 1, "max_ratio", "at least 1", self.max_ratio)
         _require(0 < self.valid_share < 1, "valid_share", "between 0 and 1", self.valid_share)
         _require(self.seed >= 0, "seed", "at least 0", self.seed)
         _require(len(self.subwords) <= 2, "subwords", "one model for both sides, or two", self.subwords)

@@ -25,7 +25,7 @@ def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: P
         text: The folder of the shards.
     """
     excluded = root | "Excluded files" >> beam.Create(intake.excluded)
-    excluded = excluded | "Excluded sentences" >> beam.FlatMap(file_digests)
+    excluded = excluded | "Excluded sentences" >> beam.FlatMap(file_digests, config.cleaning)
     parts = []
     if intake.valid:
         valid = _units(root, "validation", intake.valid) | "Clean validation" >> beam.ParDo(

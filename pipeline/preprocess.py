@@ -14,7 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pipeline import filters, graph, protected
+from pipeline import graph, protected
+from pipeline.cleaning_config import RULES
 from pipeline.config import PreprocessConfig
 from pipeline.encode_shard import EncodeShard
 from pipeline.errors import UserError
@@ -205,7 +206,7 @@ def _manifest(
         *subwords,
         splits={split: _split(split, shards) for split in (TRAIN, VALID)},
         read=intake.pairs,
-        rejected={reason: rejected[reason] for reason in (*filters.REASONS, *JOB_REASONS)},
+        rejected={reason: rejected[reason] for reason in (*RULES, *JOB_REASONS)},
         settings=_settings(config) | {"shards": intake.shards},
         versions=_versions(),
         protected=protected.PATTERN if config.protect else "",

@@ -12,12 +12,14 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline import digests, filters, protected
+from pipeline import digests, protected
 from pipeline.blocks import PairRow, RejectRow, pack, unpack, write_block
 from pipeline.clean_unit import PAIRS, REJECTED, Element, split_digests
+from pipeline.cleaning_config import CleaningConfig
 from pipeline.config import PreprocessConfig
 from pipeline.files import write_beside
 from pipeline.filesystems import read_lines
+from pipeline.normalization import normalizer
 from pipeline.rejects import DUPLICATE, LEAKED, NEAR_DUPLICATE, cut
 from pipeline.schema import TRAIN
 from pipeline.text_shards import ShardName
@@ -26,10 +28,10 @@ NEAR = "near duplicates"
 _ROWS = 4096
 
 
-def file_digests(path: str) -> Iterator[bytes]:
-    """The joined digests of the sentences in a file."""
-    lines = map(filters.decode, read_lines(path))
-    texts = (text for text in lines if text is not None)
+def file_digests(path: str, cleaning: CleaningConfig) -> Iterator[bytes]:
+    """The joined digests of the sentences in a file, in the form that cleaning gives them."""
+    normal = normalizer(cleaning)
+    texts = (normal(line.decode(errors="replace")) for line in read_lines(path))
     while block := list(itertools.islice(texts, _ROWS)):
         yield b"".join(map(digests.sentence_digest, block))
 

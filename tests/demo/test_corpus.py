@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from demo.corpus import RATIO, draw_pairs, read_phenomena, write_corpus
-from pipeline.config import PreprocessConfig
+from pipeline.cleaning_config import CleaningConfig
 
 PAIRS = 2_000
 
@@ -41,7 +41,7 @@ def read(folder, part):
 def test_numbers(corpus, folder):
     assert (corpus.train, corpus.valid, corpus.test) == (PAIRS, 50, 100)
     # 2 % of 2040 lines, in four kinds.
-    assert corpus.dirt == {"duplicate": 10, "empty_side": 10, "length_ratio": 10, "leaked": 10}
+    assert corpus.dirt == {"duplicate": 10, "empty": 10, "characters_ratio": 10, "leaked": 10}
     assert len(read(folder, "train")) == 2040
     assert len(read(folder, "valid")) == 50
     assert len(read(folder, "test")) == len(read_phenomena(folder)) == 100
@@ -63,7 +63,7 @@ def test_dirt_is_what_it_is_called(corpus, folder):
 
 
 def test_clean_pairs_pass_the_rule_that_misaligned_ones_fail(drawn):
-    ratio = PreprocessConfig.max_ratio
+    ratio = CleaningConfig.max_ratio
     assert ratio < RATIO
     for part in drawn:
         for pair in part:

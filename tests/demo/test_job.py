@@ -16,13 +16,13 @@ def test_the_demo_goes_the_whole_way(tmp_path, capfd):
     output = tmp_path / "demo"
     run_demo(str(output), pairs=800, overrides=["--training.epochs", "1", "--decoding.max_length_factor", "1.0"])
     printed = capfd.readouterr().out
-    assert "4 duplicate, 4 empty_side, 4 length_ratio, 4 leaked" in printed
+    assert "4 duplicate, 4 empty, 4 characters_ratio, 4 leaked" in printed
     manifest = json.loads((output / "data" / "manifest.json").read_text())
     assert manifest["splits"]["train"]["records"] == 800
     assert {reason: count for reason, count in manifest["rejected"].items() if count} == {
         "duplicate": 4,
-        "empty_side": 4,
-        "length_ratio": 4,
+        "empty": 4,
+        "characters_ratio": 4,
         "leaked": 4,
     }
     assert (output / "export" / "1" / "saved_model.pb").exists()

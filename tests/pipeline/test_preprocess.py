@@ -2,7 +2,6 @@ import dataclasses
 import gzip
 import hashlib
 import itertools
-import json
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 import pipeline
 from pipeline import records
+from pipeline.cleaning_config import RULES, CleaningConfig
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.preprocess import preprocess, report
@@ -87,15 +87,14 @@ def test_every_pair_is_kept_once_or_counted(configure, write_lines):
         ("".join(map(chr, range(0x4E00, 0x4E1E))), "thirty rare characters of three bytes each"),
     ]
     exclude = write_lines("test.en", ["some test line", b"\xfe"])
-    config = configure(
-        train, valid, exclude=(exclude,), max_words=7, max_pieces=80, max_ratio=3, character_coverage=0.99
-    )
+    cleaning = CleaningConfig(max_words=7)
+    config = configure(train, valid, exclude=(exclude,), cleaning=cleaning, max_pieces=80, character_coverage=0.99)
     manifest = preprocess(config)
     assert rejects(manifest) == {
         "invalid_utf8": 1,
-        "empty_side": 3,
-        "too_long": 1,
-        "length_ratio": 1,
+        "empty": 3,
+        "words": 1,
+        "characters_ratio": 1,
         "leaked": 3,
         "duplicate": 4,
         "too_many_pieces": 1,
@@ -144,7 +143,8 @@ DROPPED = ["", "word " * 10_000, b"\xc3(", b"\xed\xa0\x80", "\u3000"]
 def test_hostile_lines_keep_order_and_pairing(configure, pack):
     lines = [line for pair in zip(HOSTILE, [*DROPPED, *HOSTILE], strict=False) for line in pair]
     valid = [(line, f"line {number} of the file") for number, line in enumerate(lines)]
-    config = configure(FILLER, valid, max_ratio=1e9, max_pieces=100_000)
+    off = [rule for rule in RULES if rule not in ("invalid_utf8", "empty", "words")]
+    config = configure(FILLER, valid, cleaning=CleaningConfig(off=off, normalize=False), max_pieces=100_000)
     for path in (*config.valid_source, *config.valid_target):
         Path(path).write_bytes(pack(Path(path).read_bytes().replace(b"\n", b"\r\n")))
     manifest = preprocess(config)
@@ -152,7 +152,7 @@ def test_hostile_lines_keep_order_and_pairing(configure, pack):
     assert read_back(config.output, "valid") == [
         (line.replace("e\u0301", "\u00e9"), target) for line, target in expected
     ]
-    assert rejects(manifest) == {"empty_side": 2, "invalid_utf8": 2, "too_long": 1}
+    assert rejects(manifest) == {"empty": 2, "invalid_utf8": 2, "words": 1}
 
 
 def test_the_manifest_describes_the_folder(configure):
@@ -220,12 +220,12 @@ def test_what_both_sides_protect_becomes_placeholders(configure):
     ]
     valid = [(*pair,) for pair in train[:3]]
     # Leaks are found by what stands in the files.
-    config = configure(train, [*valid, ("ba {n1} <b>", "<b> ba {n1}")], protect=True, joint_vocabulary=False)
+    config = configure(train, [*valid, ("bata {n1} <b>", "<b> bata {n1}")], protect=True, joint_vocabulary=False)
     manifest = preprocess(config)
     masked = [(f"{source} ⟦0⟧ ⟦1⟧", f"⟦1⟧ {target} ⟦0⟧") for source, target in FILLER]
     expected = [*masked[3:], ("AT&amp;T ⟦0⟧", "AT und T ⟦0⟧"), train[-1]]
     assert sorted(read_back(config.output, "train")) == sorted(expected)
-    assert read_back(config.output, "valid") == [*masked[:3], ("ba ⟦0⟧ ⟦1⟧", "⟦1⟧ ba ⟦0⟧")]
+    assert read_back(config.output, "valid") == [*masked[:3], ("bata ⟦0⟧ ⟦1⟧", "⟦1⟧ bata ⟦0⟧")]
     assert rejects(manifest) == {"leaked": 3}
     assert (manifest.protected, manifest.masked) == (PATTERN, len(FILLER) + 2)
     assert f"kept with placeholders {manifest.masked}" in [
@@ -256,10 +256,8 @@ def test_the_report_tells_every_count(configure):
         "pairs read": "422",
         "kept for train": "380",
         "kept for valid": "20",
-        "rejected: invalid_utf8": "0",
-        "rejected: empty_side": "1",
-        "rejected: too_long": "0",
-        "rejected: length_ratio": "0",
+        **{f"rejected: {rule}": "0" for rule in RULES},
+        "rejected: empty": "1",
         "rejected: leaked": "21",
         "rejected: sampled_out": "0",
         "rejected: duplicate": "0",
@@ -307,11 +305,11 @@ def test_an_output_that_holds_something_is_refused(configure, tmp_path):
 def start(config, cwd):
     """A job in a process of its own."""
     code = (
-        "import json, sys; from pipeline.config import PreprocessConfig; from pipeline.preprocess import preprocess;"
-        "preprocess(PreprocessConfig(**json.loads(sys.argv[1])))"
+        "import sys; from pipeline.cleaning_config import CleaningConfig; from pipeline.config import PreprocessConfig;"
+        "from pipeline.preprocess import preprocess; preprocess(eval(sys.argv[1]))"
     )
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", code, json.dumps(dataclasses.asdict(config))],
+        [sys.executable, "-P", "-c", code, repr(config)],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stderr=subprocess.PIPE,
