@@ -65,6 +65,8 @@ class PreprocessConfig:
         readers: Processes that will read the data set in a distributed training: the least count of shards.
         workers: Processes of this machine that share the work; one is the command itself. A cluster's number of workers
             is one of its own flags.
+        memory: What the job may take of this machine's, in GB (10^9 bytes); by default all that is free. A job that is
+            estimated to need more is refused before it starts.
         seed: Decides the order of the records and which pairs are held out.
         source_language: The source language's tag (BCP 47), such as `en` or `pt-BR`, for the export's model card.
         target_language: The target language's.
@@ -96,6 +98,7 @@ class PreprocessConfig:
     shards: int | None = None
     readers: int = 8
     workers: int = 1
+    memory: float | None = None
     seed: int = 1
     source_language: str | None = None
     target_language: str | None = None
@@ -127,6 +130,7 @@ class PreprocessConfig:
         _require(self.shards is None or self.shards >= 1, "shards", "at least 1", self.shards)
         _require(self.dedup in get_args(Dedup), "dedup", f"one of {', '.join(get_args(Dedup))}", self.dedup)
         _require(self.reject_text in ("all", "none"), "reject_text", "all or none", self.reject_text)
+        _require(self.memory is None or self.memory > 0, "memory", "above 0", self.memory)
         _require(0 <= self.max_rejected <= 1, "max_rejected", "a share, 0 to 1", self.max_rejected)
         near = self.near_duplicates
         _require(near is None or 0 < near < 1, "near_duplicates", "a share between 0 and 1", near)

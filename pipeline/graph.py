@@ -18,6 +18,8 @@ from pipeline.units import Unit
 def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: Path) -> None:
     """Adds the steps from units of raw pairs to shards of clean text, with one shuffle.
 
+    Side inputs are lists, as Dask computes the others again for each element.
+
     Args:
         root: The pipeline.
         config: The settings.
@@ -35,10 +37,10 @@ def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: P
         parts.append(valid)
     clean_unit = CleanUnit(config, intake.shards, TRAIN)
     train = _units(root, "training", intake.train) | "Clean training" >> beam.ParDo(
-        clean_unit, beam.pvalue.AsIter(excluded)
+        clean_unit, beam.pvalue.AsList(excluded)
     )
     if not intake.valid:
-        held_out = beam.pvalue.AsIter(_held_out(train))
+        held_out = beam.pvalue.AsList(_held_out(train))
         train = train | "Drop validation sentences" >> beam.ParDo(DropLeaked(config), held_out)
     parts.append(train)
     _ = (

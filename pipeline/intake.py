@@ -17,7 +17,10 @@ _PACKING = 3
 
 
 class Intake(NamedTuple):
-    """What is read: units, files of excluded sentences, the inputs' names, the files' states, and counts."""
+    """What is read: units, files of excluded sentences, the inputs' names, the files' states, and counts.
+
+    `size` is about how many bytes the training text has as plain text, each copy counted.
+    """
 
     train: list[Unit]
     valid: list[Unit]
@@ -25,6 +28,7 @@ class Intake(NamedTuple):
     names: tuple[str, ...]
     states: list[Any]
     pairs: int
+    size: int
     shards: int
 
 
@@ -51,6 +55,7 @@ def take_in(config: PreprocessConfig) -> Intake:
         names=tuple(one.name for one in both),
         states=[tuple(file) for file in files],
         pairs=sum(unit.pairs for unit in (*train_units, *valid_units)),
+        size=math.ceil(size),
         shards=config.shards or max(config.readers, math.ceil(size / _SHARD_BYTES)),
     )
 

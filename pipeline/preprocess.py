@@ -20,6 +20,7 @@ from pipeline.config import PreprocessConfig
 from pipeline.encode_shard import EncodeShard
 from pipeline.errors import UserError
 from pipeline.intake import Intake, take_in
+from pipeline.memory import require_memory
 from pipeline.rejects import JOB_REASONS
 from pipeline.runners import Runner
 from pipeline.schema import TRAIN, VALID, Manifest, Shard, Split, Subwords
@@ -78,6 +79,8 @@ def _state(path: str) -> list[Any]:
 def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder, progress: tqdm) -> tuple[Path, Manifest]:
     with _stage(progress, "count lines"):
         intake = take_in(config)
+        if runner.local:
+            require_memory(intake.size, config.workers, config.memory)
         text = work.claim(_TEXT, _text_fingerprint(config, intake))
     with _stage(progress, "clean and shuffle"):
         names = all_shards(intake.shards)
@@ -103,7 +106,7 @@ def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder, progress: 
 
 def _settings(config: PreprocessConfig) -> dict[str, Any]:
     """The settings that decide about a data set: in another folder, made by more workers, it is the same."""
-    return {name: value for name, value in dataclasses.asdict(config).items() if name not in ("output", "workers")}
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in ("output", "workers", "memory")}
 
 
 def _deciding(config: PreprocessConfig) -> dict[str, Any]:

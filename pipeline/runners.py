@@ -140,7 +140,11 @@ class Runner:
             flags = _with_default(flags, "--job_server_timeout", _LONGEST_JOB)
         for flag in ("--dask_client_address", "--job_endpoint"):
             _require_answer(flag, _value(flags, flag))
-        pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(flags))
+        options = PipelineOptions(flags)
+        if self._name == _DASK:
+            # Beam knows it by its full name alone.
+            options.view_as(StandardOptions).runner = "apache_beam.runners.dask.dask_runner.DaskRunner"
+        pipeline = beam.Pipeline(runner=runner, options=options)
         build(pipeline)
         return pipeline.run()
 

@@ -1,0 +1,74 @@
+"""Whether a job fits into the memory of this machine: an estimate before it starts."""
+
+from pathlib import Path
+
+import psutil
+
+from pipeline.errors import UserError
+
+GB = 10**9
+# Where Linux tells the limit of a container and what is used of it: control groups of version 2 and of version 1.
+_GROUPS = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+)
+# Measured: the job's peak over corpora of several sizes (docs/performance.md).
+_PER_BYTE = 5.0
+_PROCESS = GB
+
+
+def estimate(text_bytes: int, workers: int) -> int:
+    """The most memory that a job on this machine takes, in bytes, as measured over corpora of several sizes.
+
+    All pairs pass through the memory of one process, grouped by shard; several workers have one shard each besides.
+
+    Args:
+        text_bytes: The corpus, both sides, as plain text, each copy counted.
+        workers: Processes that share the work.
+    """
+    return int(_PER_BYTE * text_bytes) + _PROCESS * workers
+
+
+def free(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """The memory that this process may still take, in bytes: what the machine has, within its container's limit.
+
+    Args:
+        groups: Where the control groups are mounted.
+    """
+    return min([psutil.virtual_memory().available, *_left_in_groups(groups)])
+
+
+def _left_in_groups(groups: Path) -> list[int]:
+    left = []
+    for limit, used, counts, reclaimable in _GROUPS:
+        try:
+            most = (groups / limit).read_text().strip()
+            if most == "max":
+                continue
+            rows = dict(row.split() for row in (groups / counts).read_text().splitlines())
+            # Cached files give way.
+            left.append(int(most) - int((groups / used).read_text()) + int(rows.get(reclaimable, 0)))
+        except (OSError, ValueError):
+            continue
+    return left
+
+
+def require_memory(text_bytes: int, workers: int, allowed: float | None = None) -> None:
+    """Refuses a job on this machine that would run out of memory hours later.
+
+    Args:
+        text_bytes: The corpus, both sides, as plain text, each copy counted.
+        workers: Processes that share the work.
+        allowed: What it may take, in GB (10^9 bytes); what is free unless given.
+
+    Raises:
+        UserError: The estimate is above it.
+    """
+    needed = estimate(text_bytes, workers)
+    most = free() if allowed is None else int(allowed * GB)
+    if needed > most:
+        raise UserError(
+            f"--memory: expected {needed / GB:.1f} GB for {text_bytes / GB:.1f} GB of text and --workers {workers},"
+            f" received {most / GB:.1f} GB; give fewer workers or less text, run on a cluster that shuffles on disk"
+            " (-- --runner=FlinkRunner and others, see docs/clusters.md), or raise --memory if you know better"
+        )

@@ -1,0 +1,141 @@
+"""One data set, byte for byte, wherever the job runs: real services and worker processes on this machine."""
+
+import contextlib
+import dataclasses
+import gzip
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from itertools import islice, product
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+
+import pipeline
+from pipeline.config import PreprocessConfig
+from pipeline.errors import UserError
+from pipeline.errors import UserError
+from pipeline.preprocess import preprocess
+from pipeline.runners import Runner
+
+pytestmark = pytest.mark.slow
+PROJECT = Path(pipeline.__file__).parents[1]
+WORDS = ("ba", "du", "fe", "gim", "kol", "mar", "nu", "pes", "rit", "sov", "tal", "wen")
+
+
+@contextlib.contextmanager
+def module(name, *arguments):
+    """Runs a module of Beam in a process of its own, which finds this Python and this project."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", name, *arguments],
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        # On which the worker pool ends its workers too.
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+
+
+def free_port():
+    with socket.create_server(("localhost", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def portable(tmp_path_factory):
+    """The flags of a job service and a worker pool."""
+    folder = tmp_path_factory.mktemp("portable")
+    port, pool = folder / "port", free_port()
+    runners = "apache_beam.runners"
+    with (
+        module(f"{runners}.portability.local_job_service_main", f"--port_file={port}", f"--staging_dir={folder}"),
+        module(f"{runners}.worker.worker_pool_main", f"--service_port={pool}"),
+    ):
+        deadline = time.monotonic() + 120
+        while not port.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        yield [
+            "--runner=PortableRunner",
+            f"--job_endpoint=localhost:{port.read_text()}",
+            "--environment_type=EXTERNAL",
+            f"--environment_config=localhost:{pool}",
+        ]
+
+
+@pytest.fixture(scope="module")
+def dask():
+    """The flags of a Dask cluster of two processes."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        yield ["--runner=DaskRunner", f"--dask_client_address={cluster.scheduler_address}"]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Settings that let every step of the job have something to do."""
+    folder = tmp_path_factory.mktemp("corpus")
+    pairs = [(" ".join(words), " ".join(word * 2 for word in words)) for words in islice(product(WORDS, repeat=4), 900)]
+    files = {"plain": pairs[:500], "packed": [*pairs[450:], ("", "nothing"), ("du", "du du du du du du du du du")]}
+    for name, own in files.items():
+        for side, language in enumerate(("en", "de")):
+            text = "".join(pair[side] + "\n" for pair in own).encode()
+            (folder / f"{name}.{language}").write_bytes(gzip.compress(text) if name == "packed" else text)
+    (folder / "test.en").write_text(f"{pairs[7][0]}\n{pairs[8][0]}\n")
+    return PreprocessConfig(
+        source=tuple(str(folder / f"{name}.en") for name in files),
+        target=tuple(str(folder / f"{name}.de") for name in files),
+        exclude=(str(folder / "test.en"),),
+        output=str(folder / "data"),
+        vocab_size=400,
+        shards=3,
+        valid_share=0.1,
+        protect=True,
+    )
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+@pytest.fixture(scope="module")
+def expected(corpus, tmp_path_factory):
+    """The data set that one process makes."""
+    output = tmp_path_factory.mktemp("expected") / "data"
+    manifest = preprocess(dataclasses.replace(corpus, output=str(output)))
+    assert manifest.rejected["leaked"] and manifest.rejected["duplicate"] and manifest.splits["valid"].records
+    return contents(output)
+
+
+def test_two_worker_processes(corpus, expected, tmp_path):
+    preprocess(dataclasses.replace(corpus, output=str(tmp_path / "data"), workers=2))
+    assert contents(tmp_path / "data") == expected
+
+
+@pytest.mark.parametrize("cluster", ["portable", "dask"])
+def test_worker_processes_of_a_service(corpus, expected, tmp_path, request, cluster):
+    flags = request.getfixturevalue(cluster)
+    preprocess(dataclasses.replace(corpus, output=str(tmp_path / "data")), flags)
+    assert contents(tmp_path / "data") == expected
+
+
+def refuse(number):
+    raise UserError(f"--pairs: expected four fields, received {number}; mend them")
+
+
+@pytest.mark.parametrize("cluster", ["portable", "dask"])
+def test_a_mistake_that_a_far_worker_meets_is_told_in_its_words(request, cluster):
+    runner = Runner(beam_args=request.getfixturevalue(cluster))
+    with pytest.raises(UserError) as told:
+        runner.run(lambda root: root | beam.Create([3]) | beam.Map(refuse))
+    assert str(told.value) == "--pairs: expected four fields, received 3; mend them"
