@@ -106,7 +106,9 @@ def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder, progress: 
 
 def _settings(config: PreprocessConfig) -> dict[str, Any]:
     """The settings that decide about a data set: in another folder, made by more workers, it is the same."""
-    return {name: value for name, value in dataclasses.asdict(config).items() if name not in ("output", "workers", "memory")}
+    return {
+        name: value for name, value in dataclasses.asdict(config).items() if name not in ("output", "workers", "memory")
+    }
 
 
 def _deciding(config: PreprocessConfig) -> dict[str, Any]:

@@ -18,7 +18,6 @@ import pytest
 import pipeline
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
-from pipeline.errors import UserError
 from pipeline.preprocess import preprocess
 from pipeline.runners import Runner
 
