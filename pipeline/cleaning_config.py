@@ -58,7 +58,7 @@ class CleaningConfig:
         min_punctuation: Rule `punctuation`: least score of the sides' sentence ends, at most 0; -2 is usual.
         max_repetitions: Rule `repetition`: how often something of 3 to 100 characters may follow itself; 1 is usual.
         max_urls: Rule `urls`: largest share of a side's characters that URLs and mail addresses have; 0.5 is usual.
-        min_language: Rule `language`: least probability of a side's language, by the package py3langid; 0.5 is usual.
+        min_language: Rule `language`: least probability of a side's language, by the package py3langid; 0.1 is usual.
     """
 
     off: tuple[str, ...] = ()

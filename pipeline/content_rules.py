@@ -6,8 +6,6 @@ Each is a pure function of a pair and its thresholds; it returns what is wrong, 
 from pipeline import scripts
 from pipeline.sides import Broken, Sides
 
-_LATIN = {"Latin", "Latn"}
-
 
 def identical(pair: Sides) -> Broken | None:
     """Rejects a pair whose sides are the same but for upper and lower case (bicleaner-hardrules, `c_no_identical`)."""
@@ -20,8 +18,8 @@ def letters(pair: Sides, least: float) -> Broken | None:
 
     OpusFilter, `AlphabetRatioFilter`; bicleaner-hardrules, `c_no_only_symbols` and `c_no_only_numbers`. One half here.
     """
-    for text, in_text, latin in zip(pair.texts, pair.words, pair.latin, strict=True):
-        if latin < least * len(text):
+    for text, in_text, at_least in zip(pair.texts, pair.words, pair.letters, strict=True):
+        if at_least < least * len(text):
             share = scripts.count(scripts.letters(), text) / max(1, sum(map(len, in_text)))
             if share < least:
                 return Broken(share, least)
@@ -39,12 +37,9 @@ def script(pair: Sides, least: float, source: tuple[str, ...], target: tuple[str
         source: The source's scripts.
         target: The target's.
     """
-    for text, latin, right in zip(pair.texts, pair.latin, (source, target), strict=True):
-        enough = least * len(text)
-        if not right or (latin >= enough and _LATIN & set(right)):
-            continue
-        of_script = scripts.count(scripts.letters(right), text)
-        if of_script < enough:
+    for text, at_least, right in zip(pair.texts, pair.letters, (source, target), strict=True):
+        if right and at_least < least * len(text):
+            of_script = scripts.count(scripts.letters(right), text)
             in_a_script = scripts.count(scripts.letters_with_a_script(), text)
             if of_script < least * in_a_script:
                 return Broken(of_script / in_a_script, least)

@@ -53,11 +53,11 @@ def longest_word(pair: Sides, most: int) -> Broken | None:
 
     URLs and mail addresses are none, nor is what stands between spaces in a script that has none between words.
     """
-    for in_text in pair.words:
-        if in_text and len(max(in_text, key=len)) > most:
-            too_long = (word for word in in_text if len(word) > most)
-            length = max((len(word) for word in too_long if not _no_word(word)), default=0)
-            if length > most:
+    for text, in_text in zip(pair.texts, pair.words, strict=True):
+        if len(text) > most and len(max(in_text, key=len, default="")) > most:
+            lengths = (len(word) for word in in_text if len(word) > most and not _no_word(word))
+            length = max(lengths, default=0)
+            if length:
                 return Broken(length, most)
     return None
 
@@ -68,4 +68,4 @@ def width(text: str) -> int:
 
 
 def _no_word(word: str) -> bool:
-    return URL_OR_MAIL.search(word) is not None or without_spaces(word)
+    return without_spaces(word) or URL_OR_MAIL.search(word) is not None

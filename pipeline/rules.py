@@ -8,7 +8,7 @@ from pipeline import content_rules, length_rules, optional_rules
 from pipeline.cleaning_config import ALWAYS_ON, RULES, CleaningConfig
 from pipeline.language_rule import language_rule
 from pipeline.normalization import normalizer
-from pipeline.scripts import scripts_of
+from pipeline.scripts import least_letters, scripts_of
 from pipeline.sides import Broken, Sides, sides
 
 __all__ = ["RULES", "Clean", "Rejected", "cleaner"]
@@ -60,6 +60,7 @@ def cleaner(
         UserError: The rule `language` is wanted, and a language is not given, or not among those it knows.
     """
     asked = rules(config, source_language, target_language)
+    letters = [least_letters(scripts) for scripts in _scripts(config, source_language, target_language)]
     normal = normalizer(config)
 
     def clean(raw_source: bytes, raw_target: bytes) -> Clean | Rejected:
@@ -68,7 +69,7 @@ def cleaner(
         except UnicodeDecodeError:
             return _reject(ALWAYS_ON, Broken(), raw_source, raw_target)
         source, target = normal(source), normal(target)
-        pair = sides(source, target)
+        pair = sides(source, target, *letters)
         for name, rule in asked:
             broken = rule(pair)
             if broken is not None:
@@ -88,8 +89,7 @@ def rules(
         source_language: The source language's tag (BCP 47), if it is told.
         target_language: The target language's.
     """
-    source_scripts = config.source_scripts or _scripts(source_language)
-    target_scripts = config.target_scripts or _scripts(target_language)
+    source_scripts, target_scripts = _scripts(config, source_language, target_language)
     by_name: dict[str, Rule] = {
         "empty": length_rules.empty,
         "characters": partial(length_rules.characters, most=config.max_characters),
@@ -116,8 +116,13 @@ def rules(
     return [(name, by_name[name]) for name in RULES if name in by_name and name not in config.off]
 
 
-def _scripts(language: str | None) -> tuple[str, ...]:
-    return scripts_of(language) if language else ()
+def _scripts(
+    config: CleaningConfig, source_language: str | None, target_language: str | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return (
+        config.source_scripts or (scripts_of(source_language) if source_language else ()),
+        config.target_scripts or (scripts_of(target_language) if target_language else ()),
+    )
 
 
 def _reject(rule: str, broken: Broken, raw_source: bytes, raw_target: bytes) -> Rejected:

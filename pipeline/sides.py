@@ -1,11 +1,11 @@
 """A pair as the rules of cleaning see it."""
 
 import re
-import string
+from collections.abc import Callable
 from typing import NamedTuple
 
-URL_OR_MAIL = re.compile(r"(?:[a-zA-Z][a-zA-Z0-9+.-]*://|www\.)\S+|[^\s@]+@[^\s@]+\.[^\s@]+")
-_NO_LETTERS = bytes(byte for byte in range(256) if chr(byte) not in string.ascii_letters)
+# Each alternative starts where nothing of its kind stands before, or a long text would take quadratic time.
+URL_OR_MAIL = re.compile(r"(?:(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]*://|www\.)\S+|(?<!\S)[^\s@]+@[^\s@]+\.[^\s@]+")
 
 
 class Sides(NamedTuple):
@@ -14,12 +14,12 @@ class Sides(NamedTuple):
     Attributes:
         texts: Source and target.
         words: What stands between white space, of both.
-        latin: How many letters from a to z they have, the least that there can be of letters and of Latin ones.
+        letters: How many letters of their own scripts they have at least, so that most need not be counted exactly.
     """
 
     texts: tuple[str, str]
     words: tuple[list[str], list[str]]
-    latin: tuple[int, int]
+    letters: tuple[int, int]
 
 
 class Broken(NamedTuple):
@@ -34,10 +34,15 @@ class Broken(NamedTuple):
     threshold: float | None = None
 
 
-def sides(source: str, target: str) -> Sides:
-    """Looks at a pair once for all rules."""
-    return Sides((source, target), (source.split(), target.split()), (_latin(source), _latin(target)))
+def sides(
+    source: str, target: str, source_letters: Callable[[str], int], target_letters: Callable[[str], int]
+) -> Sides:
+    """Looks at a pair once for all rules.
 
-
-def _latin(text: str) -> int:
-    return len(text.encode().translate(None, _NO_LETTERS))
+    Args:
+        source: The source.
+        target: The target.
+        source_letters: What counts its letters, from `scripts.least_letters`.
+        target_letters: The target's.
+    """
+    return Sides((source, target), (source.split(), target.split()), (source_letters(source), target_letters(target)))
