@@ -55,8 +55,10 @@ class PreprocessConfig:
         max_pieces: Longest side, in pieces, END included; longer pairs are rejected.
         dedup: By what two training pairs are the same, so that one is dropped: `pair`, `source`, `target`, or `none`.
             Which one stays does not depend on the order of the files.
-        near_duplicates: Likeness from which a pair is dropped as like another one: the share of character n-grams that
-            they have in common, above 0 and below 1, such as 0.8; by default none is.
+        near_duplicates: Similarity from which a pair is dropped as like another one: the share of character n-grams
+            that they have in common (Jaccard), estimated by MinHash; from 0.5, and below 1, such as 0.8. By default
+            none is dropped.
+        near_ngram: Characters of such an n-gram; 2 or 3 for languages without spaces.
         valid_share: Share of the pairs that is held out when no validation files are given.
         reject_text: Whether the files of rejected pairs tell their texts, `all` or `none`: they may be customers'.
         max_rejected: Share of the pairs read above which it is an error that they are rejected.
@@ -92,6 +94,7 @@ class PreprocessConfig:
     max_pieces: int = 250
     dedup: Dedup = "pair"
     near_duplicates: float | None = None
+    near_ngram: int = 4
     valid_share: float = 0.01
     reject_text: Literal["all", "none"] = "all"
     max_rejected: float = 0.5
@@ -133,7 +136,8 @@ class PreprocessConfig:
         _require(self.memory is None or self.memory > 0, "memory", "above 0", self.memory)
         _require(0 <= self.max_rejected <= 1, "max_rejected", "a share, 0 to 1", self.max_rejected)
         near = self.near_duplicates
-        _require(near is None or 0 < near < 1, "near_duplicates", "a share between 0 and 1", near)
+        _require(near is None or 0.5 <= near < 1, "near_duplicates", "a share from 0.5, below 1", near)
+        _require(self.near_ngram >= 2, "near_ngram", "at least 2", self.near_ngram)
         _require(self.max_pieces >= 2, "max_pieces", "at least 2", self.max_pieces)
         _require(0 < self.valid_share < 1, "valid_share", "between 0 and 1", self.valid_share)
         _require(self.seed >= 0, "seed", "at least 0", self.seed)

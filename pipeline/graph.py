@@ -9,6 +9,7 @@ from pipeline.clean_unit import HELD_OUT, CleanUnit
 from pipeline.config import PreprocessConfig
 from pipeline.encode_shard import EncodeShard
 from pipeline.intake import Intake
+from pipeline.near_duplicates import NearDuplicates
 from pipeline.schema import TRAIN, VALID
 from pipeline.text_shards import ShardName
 from pipeline.transforms import DropLeaked, WriteTextShard, file_digests
@@ -43,6 +44,8 @@ def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: P
         held_out = beam.pvalue.AsList(_held_out(train))
         train = train | "Drop validation sentences" >> beam.ParDo(DropLeaked(config), held_out)
     parts.append(train)
+    if config.near_duplicates is not None:
+        parts.append(train | "Near duplicates" >> NearDuplicates(config, intake.shards))
     _ = (
         parts
         | "All parts" >> beam.Flatten()
