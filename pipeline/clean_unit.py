@@ -39,7 +39,7 @@ class CleanUnit(beam.DoFn):
 
     def __init__(self, config: PreprocessConfig, shards: int, split: str):
         self._config, self._shards, self._split = config, shards, split
-        self._hold_out = split == TRAIN and not config.valid_source
+        self._hold_out = split == TRAIN and not (config.valid_source or config.valid_pairs)
 
     def setup(self) -> None:
         """Makes the rules ready."""

@@ -28,11 +28,21 @@ class PreprocessConfig:
     """How parallel text becomes a data set.
 
     Attributes:
-        source: Files of source sentences, one a line; plain or gzip.
-        target: Files of target sentences; the n-th is parallel to the n-th source file, line by line.
         output: Folder to make; it must not exist yet, or be empty.
+        source: Files of source sentences, one a line; plain, gzip, bzip2, xz or Zstandard. Each may be a pattern, such
+            as `*.en`, and of any file system that Apache Beam knows, such as `gs://`.
+        target: Files of target sentences; the n-th is parallel to the n-th source file, line by line.
+        pairs: Files that hold both sides, by their names' endings: `.tsv`, `.jsonl`, `.parquet` or `.tmx`, all but
+            Parquet perhaps compressed.
+        source_field: Where the source stands in them: a TSV column, by its number from 1 on or by the name that the
+            first line gives it; a JSON field or Parquet column, `a.b` for one inside another; a TMX language. By
+            default column 1, the field `source`, or `source_language`.
+        target_field: The same for the target; by default column 2, the field `target`, or `target_language`.
+        corpora: A YAML file of further corpora: a list, each with a `name`, perhaps a `weight` (how often its pairs are
+            trained on), and `source` and `target`, or `pairs` and perhaps `source_field` and `target_field`.
         valid_source: Source files for validation; without them a share of the pairs is held out.
         valid_target: Target files for validation.
+        valid_pairs: Files for validation that hold both sides, as `pairs` do.
         exclude: Files whose lines must not occur in training, on either side, such as the test set's;
             the validation sentences never do.
         leak_side: Which side of a training pair must not be such a sentence, `either` or `source`: of messages and
@@ -75,11 +85,16 @@ class PreprocessConfig:
         cleaning: Which pairs are good enough to learn from.
     """
 
-    source: tuple[str, ...]
-    target: tuple[str, ...]
     output: str
+    source: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    source_field: str | None = None
+    target_field: str | None = None
+    corpora: str | None = None
     valid_source: tuple[str, ...] = ()
     valid_target: tuple[str, ...] = ()
+    valid_pairs: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     leak_side: Literal["either", "source"] = "either"
     vocab_size: int = 8000
@@ -108,9 +123,11 @@ class PreprocessConfig:
     cleaning: CleaningConfig = dataclasses.field(default_factory=CleaningConfig)
 
     def __post_init__(self) -> None:
-        for name in ("source", "target", "valid_source", "valid_target", "exclude", "user_symbols", "subwords"):
+        given = "source", "target", "pairs", "valid_source", "valid_target", "valid_pairs"
+        for name in (*given, "exclude", "user_symbols", "subwords"):
             object.__setattr__(self, name, tuple(map(str, getattr(self, name))))
-        _require(bool(self.source), "source", "at least one file", self.source)
+        any_given = bool(self.source or self.pairs or self.corpora)
+        _require(any_given, "source", "at least one file, or --pairs or --corpora", self.source)
         for side, files, others in (
             ("target", self.target, self.source),
             ("valid_target", self.valid_target, self.valid_source),

@@ -77,11 +77,17 @@ def aligned(source: Sequence[str], target: Sequence[str], prefix: str = "") -> t
 
 
 def paired(
-    pairs: Sequence[str], source_field: str | None = None, target_field: str | None = None
+    pairs: Sequence[str], source_field: str | None = None, target_field: str | None = None, prefix: str = ""
 ) -> tuple[Corpus, ...]:
-    """The corpus of `--pairs`, or none if it names no file."""
+    """The corpus of `--pairs`, or none if it names no file.
+
+    Args:
+        pairs: Files that hold both sides.
+        source_field: Where the source stands in them, see `Corpus`.
+        target_field: Where the target stands.
+        prefix: What stands before `pairs` in the option's name, such as `valid-`.
+    """
     if not pairs:
         return ()
-    return (
-        Corpus("pairs", pairs=tuple(pairs), source_field=source_field, target_field=target_field, option="--pairs"),
-    )
+    fields = source_field, target_field
+    return (Corpus("pairs", 1.0, (), (), tuple(pairs), *fields, option=f"--{prefix}pairs"),)

@@ -1,11 +1,13 @@
 """What a job is given to read: found, counted and divided into units before it starts."""
 
+import itertools
 import math
 from typing import Any, NamedTuple
 
 from pipeline import readers
 from pipeline.config import PreprocessConfig
-from pipeline.corpora import aligned
+from pipeline.corpora import Corpus, aligned, paired
+from pipeline.corpora_file import read_corpora
 from pipeline.filesystems import find
 from pipeline.inputs import PARQUET, Input, inputs
 from pipeline.units import Unit
@@ -32,14 +34,35 @@ class Intake(NamedTuple):
     shards: int
 
 
+def corpora_of(config: PreprocessConfig) -> tuple[tuple[Corpus, ...], tuple[Corpus, ...]]:
+    """The corpora that settings name, those of training and those of validation.
+
+    Raises:
+        UserError: The YAML file of corpora cannot be read, or is no list of corpora.
+    """
+    fields = config.source_field, config.target_field
+    train = aligned(config.source, config.target) + paired(config.pairs, *fields)
+    if config.corpora:
+        train += read_corpora(config.corpora)
+    valid = aligned(config.valid_source, config.valid_target, "valid-")
+    return train, valid + paired(config.valid_pairs, *fields, "valid-")
+
+
+def files_of(config: PreprocessConfig) -> list[str]:
+    """The files and patterns that settings name; see `corpora_of`."""
+    corpora = itertools.chain(*corpora_of(config))
+    files = [file for one in corpora for file in (*one.source, *one.target, *one.pairs)]
+    return [*files, *config.exclude]
+
+
 def take_in(config: PreprocessConfig) -> Intake:
     """Finds all files that a job reads, and reads each to its end once.
 
     Raises:
         UserError: A file is missing or unreadable, or parallel files have unequal counts of lines.
     """
-    train = inputs(aligned(config.source, config.target))
-    valid = inputs(aligned(config.valid_source, config.valid_target, "valid-"))
+    languages = config.source_language, config.target_language
+    train, valid = (inputs(corpora, languages) for corpora in corpora_of(config))
     valid = [one._replace(number=one.number + len(train)) for one in valid]
     excluded = [file for path in config.exclude for file in find("--exclude", path)]
     for file in excluded:
@@ -53,7 +76,7 @@ def take_in(config: PreprocessConfig) -> Intake:
         valid=valid_units,
         excluded=[file.path for file in excluded],
         names=tuple(one.name for one in both),
-        states=[tuple(file) for file in files],
+        states=[*map(tuple, files), *((one.corpus.name, one.corpus.weight, one.format, one.fields) for one in both)],
         pairs=sum(unit.pairs for unit in (*train_units, *valid_units)),
         size=math.ceil(size),
         shards=config.shards or max(config.readers, math.ceil(size / _SHARD_BYTES)),

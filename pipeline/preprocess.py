@@ -19,7 +19,7 @@ from pipeline.cleaning_config import RULES
 from pipeline.config import PreprocessConfig
 from pipeline.encode_shard import EncodeShard
 from pipeline.errors import UserError
-from pipeline.intake import Intake, take_in
+from pipeline.intake import Intake, files_of, take_in
 from pipeline.memory import require_memory
 from pipeline.rejects import JOB_REASONS
 from pipeline.runners import Runner
@@ -59,7 +59,7 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
             " name another one, or remove it first"
         )
     runner = Runner(config.workers, beam_args)
-    runner.require_reachable([*config.source, *config.target, config.output])
+    runner.require_reachable([*files_of(config), config.output])
     with work_folder(output) as work, tqdm(total=4, unit="stage", mininterval=0, miniters=0) as progress:
         data, manifest = _make(config, runner, work, progress)
         _require_quality(config, manifest, data)

@@ -220,7 +220,7 @@ def test_a_file_of_ones_own_wins_over_a_shipped_name(tmp_path: Path, monkeypatch
 def test_preprocess_takes_its_settings_and_leaves_what_follows_the_dashes_to_beam() -> None:
     own = ["--source", "a", "b", "--target", "c", "d", "--output", "e", "--joint-vocabulary", "false"]
     bound = nmt_arguments.bind(nmt.preprocess, "nmt preprocess", [*own, "--", "--runner=X", "--source", "y"])
-    settings = PreprocessConfig(("a", "b"), ("c", "d"), "e", joint_vocabulary=False)
+    settings = PreprocessConfig("e", ("a", "b"), ("c", "d"), joint_vocabulary=False)
     assert bound.args == (settings, "--runner=X", "--source", "y")
 
 

@@ -10,7 +10,7 @@ from pipeline.subwords import make_subwords, read_model
 from pipeline.tokenizer import Tokenizer, train_subwords
 
 PAIRS = [(f"The dog saw {n} cats.", f"Der Hund sah {n} Katzen.") for n in range(60)]
-CONFIG = PreprocessConfig(("s",), ("t",), "out", vocab_size=320)
+CONFIG = PreprocessConfig("out", ("s",), ("t",), vocab_size=320)
 # What a model needs that another program learns.
 WANTED = {
     "pad_id": 0,
