@@ -33,10 +33,13 @@ def preprocess(settings: PreprocessConfig, /, *beam_flags: str) -> None:
     """
     # On its import, Beam warns of cloud libraries that are not installed and not needed.
     logging.disable(logging.WARNING)
-    from pipeline.preprocess import preprocess, report
+    from pipeline.preprocess import preprocess
+    from pipeline.report import REPORT_FILE
+    from pipeline.tables import show, summary
 
     logging.disable(logging.NOTSET)
-    print(report(preprocess(settings, beam_flags)))
+    show(summary(preprocess(settings, beam_flags)))
+    print(f"\n{os.path.join(settings.output, REPORT_FILE)} tells more.")
 
 
 def train(

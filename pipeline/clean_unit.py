@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,6 +11,8 @@ import apache_beam as beam
 from pipeline import digests
 from pipeline.blocks import pack
 from pipeline.config import PreprocessConfig
+from pipeline.counters import Counters
+from pipeline.progress import KEPT, READ
 from pipeline.readers import read
 from pipeline.rejects import LEAKED, SAMPLED_OUT, cut
 from pipeline.rules import Rejected, cleaner
@@ -35,16 +37,23 @@ class CleanUnit(beam.DoFn):
         config: The settings.
         shards: Count of shards of the training pairs.
         split: The split of the units: `valid`, or `train`, of which a share becomes `valid` if the settings say so.
+        progress: The folder of what is counted meanwhile.
     """
 
-    def __init__(self, config: PreprocessConfig, shards: int, split: str):
-        self._config, self._shards, self._split = config, shards, split
+    def __init__(self, config: PreprocessConfig, shards: int, split: str, progress: str):
+        self._config, self._shards, self._split, self._progress = config, shards, split, progress
         self._hold_out = split == TRAIN and not (config.valid_source or config.valid_pairs)
 
     def setup(self) -> None:
         """Makes the rules ready."""
         config = self._config
         self._clean = cleaner(config.cleaning, config.source_language, config.target_language)
+
+        self._counters = Counters(self._progress)
+
+    def finish_bundle(self) -> None:
+        """Lets all counts be seen."""
+        self._counters.leave()
 
     def start_bundle(self) -> None:
         """Forgets the excluded sentences, which may be others."""
@@ -66,9 +75,11 @@ class CleanUnit(beam.DoFn):
                 rows[key].append(row)
             size += len(raw.source) + len(raw.target) + _OVERHEAD
             if size >= _BLOCK_BYTES:
+                self._counters.add(_counted(rows))
                 yield from _blocks(rows)
                 rows.clear()
                 size = 0
+        self._counters.add(_counted(rows))
         yield from _blocks(rows)
 
     def _rows(self, raw: RawPair, weight: float) -> Iterator[tuple[tuple[tuple[str, int], str], Any]]:
@@ -113,6 +124,13 @@ def _validation(place: bytes, raw: RawPair, source: str, target: str) -> Iterato
     yield ((VALID, 0), PAIRS), (place, raw.file, raw.line, source, target, 0)
     for side in (source, target):
         yield ((HELD_OUT, 0), HELD_OUT), digests.sentence_digest(side)
+
+
+def _counted(rows: dict[tuple[tuple[str, int], str], list[Any]]) -> dict[str, int]:
+    """How many pairs were read, kept, and rejected by each rule."""
+    kept = sum(row[5] == 0 for (_, tag), group in rows.items() if tag == PAIRS for row in group)
+    rejected = Counter(row[2] for (_, tag), group in rows.items() if tag == REJECTED for row in group)
+    return {READ: kept + rejected.total(), KEPT: kept, **rejected}
 
 
 def _blocks(rows: dict[tuple[tuple[str, int], str], list[Any]]) -> Iterator[Element]:

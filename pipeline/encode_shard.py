@@ -11,8 +11,12 @@ import apache_beam as beam
 from pipeline import protected
 from pipeline.blocks import RejectRow, read_blocks
 from pipeline.config import PreprocessConfig
+from pipeline.counters import Counters
 from pipeline.files import write_beside
+from pipeline.findings import ShardFindings
+from pipeline.progress import KEPT, READ
 from pipeline.rejects import TOO_MANY_PIECES, cut, write_rejects
+from pipeline.statistics import Vocabulary
 from pipeline.text_shards import ShardName, read_text_blocks
 
 
@@ -26,6 +30,7 @@ class EncodeShard(beam.DoFn):
         encoded: The folder of what is known of each finished shard.
         subwords: The file names of the source's and the target's subwords.
         files: The inputs' names, by which the rejected pairs are told.
+        progress: The folder of what is counted meanwhile.
     """
 
     def __init__(
@@ -36,9 +41,11 @@ class EncodeShard(beam.DoFn):
         encoded: str,
         subwords: tuple[str, str],
         files: tuple[str, ...],
+        progress: str,
     ):
         self._config, self._subwords, self._files = config, subwords, files
         self._text, self._data, self._encoded = text, data, encoded
+        self._progress = progress
 
     def setup(self) -> None:
         """Loads TensorFlow and the tokenizers, which workers of the first job never need."""
@@ -46,49 +53,72 @@ class EncodeShard(beam.DoFn):
         from pipeline.tokenizer import Tokenizer
 
         tokenizers = {name: Tokenizer.read(Path(self._data, name)) for name in set(self._subwords)}
+        vocabularies = {
+            name: Vocabulary.of(tokenizer.spell(range(tokenizer.vocab_size))) for name, tokenizer in tokenizers.items()
+        }
         self._records = records
         self._tokenizers = [tokenizers[name] for name in self._subwords]
+        source, target = self._subwords
+        self._vocabularies = vocabularies[source], vocabularies[target]
+        self._counters = Counters(self._progress)
+
+    def finish_bundle(self) -> None:
+        """Lets all counts be seen."""
+        self._counters.leave()
 
     def process(self, name: ShardName) -> Iterator[dict[str, Any]]:
         """Writes a shard and gives what the manifest says of it."""
         name = ShardName(*name)
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         rejected: list[RejectRow] = []
+        found = ShardFindings(self._vocabularies, self._files)
         with write_beside(Path(self._data, name.records)) as path:
             with open(path, "wb") as file:
                 for rows in read_text_blocks(Path(self._text, name.text)):
-                    file.writelines(self._encode(rows, found, rejected))
+                    file.writelines(self._encode(rows, counts, found, rejected))
             sha256 = self._records.file_sha256(path)
         if Path(self._text, name.rejects).exists():
             for block in read_blocks(Path(self._text, name.rejects)):
                 rejected += block
+        found.add_rejected(rejected)
         with write_beside(Path(self._data, name.rejected)) as path:
             write_rejects(path, rejected, self._files)
+        with write_beside(Path(self._encoded, name.findings)) as path:
+            path.write_text(json.dumps(found.to_json()))
         told = {
             "split": name.split,
             "file": name.records,
             "sha256": sha256,
             "rejected": dict(Counter(row[2] for row in rejected)),
-            **{key: found[key] for key in ("records", "source_tokens", "target_tokens", "masked", "copies")},
+            "records": found.statistics.source.sentences,
+            "source_tokens": found.statistics.source.tokens,
+            "target_tokens": found.statistics.target.tokens,
+            **{key: counts[key] for key in ("masked", "copies")},
         }
         with write_beside(Path(self._encoded, name.counts)) as path:
             path.write_text(json.dumps(told))
         yield told
 
-    def _encode(self, rows: list[tuple], found: Counter[str], rejected: list[RejectRow]) -> Iterator[bytes]:
+    def _encode(
+        self, rows: list[tuple], counts: Counter[str], found: ShardFindings, rejected: list[RejectRow]
+    ) -> Iterator[bytes]:
         """The framed records of a block of rows; what is too long is added to the rejected ones."""
-        most = self._config.max_pieces
         texts = ([row[2] for row in rows], [row[3] for row in rows])
         ids = (tokenizer.tokenize(side).to_list() for tokenizer, side in zip(self._tokenizers, texts, strict=True))
-        for row, source_ids, target_ids in zip(rows, *ids, strict=True):
-            longest = max(len(source_ids), len(target_ids))
-            if longest <= most:
-                found["records"] += 1
-                found["source_tokens"] += len(source_ids)
-                found["target_tokens"] += len(target_ids)
-                found["copies"] += row[4] > 0
-                found["masked"] += self._config.protect and any(map(protected.is_placeholder, source_ids))
-                yield self._records.frame(self._records.serialize(source_ids, target_ids))
-            elif row[4] == 0:
-                sides = (None, None) if self._config.reject_text == "none" else (cut(row[2]), cut(row[3]))
-                rejected.append((row[0], row[1], TOO_MANY_PIECES, longest, most, *sides))
+        encoded = list(zip(rows, *ids, strict=True))
+        kept = [each for each in encoded if max(map(len, each[1:])) <= self._config.max_pieces]
+        too_long = [each for each in encoded if max(map(len, each[1:])) > self._config.max_pieces]
+        rejected += [self._reject(*each) for each in too_long if each[0][4] == 0]
+        self._counters.add({READ: len(rows), KEPT: len(kept), TOO_MANY_PIECES: len(too_long)})
+        if kept:
+            kept_rows, *kept_ids = zip(*kept, strict=True)
+            found.add(kept_rows, *kept_ids)
+            counts["copies"] += sum(row[4] > 0 for row in kept_rows)
+            if self._config.protect:
+                counts["masked"] += sum(any(map(protected.is_placeholder, row)) for row in kept_ids[0])
+            yield from map(self._records.frame, self._records.serialize_all(*kept_ids))
+
+    def _reject(self, row: tuple, source_ids: list[int], target_ids: list[int]) -> RejectRow:
+        longest = max(len(source_ids), len(target_ids))
+        texts = (None, None) if self._config.reject_text == "none" else (cut(row[2]), cut(row[3]))
+        return (row[0], row[1], TOO_MANY_PIECES, longest, self._config.max_pieces, *texts)

@@ -2,15 +2,20 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.blocks import RejectRow
 from pipeline.errors import UserError
+from pipeline.examples import Examples
 from pipeline.files import write_beside
-from pipeline.statistics import PairStatistics
+from pipeline.rejects import fields as reject_fields
+from pipeline.statistics import PairStatistics, Sentences, Vocabulary, count_pairs
 
 STATISTICS_FILE = "statistics.json"
+KEPT = "kept"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,3 +59,68 @@ class Findings:
                 f"DATA: expected {STATISTICS_FILE} as `nmt preprocess` writes it, received {str(path)!r}, which is"
                 " missing or damaged; make the data set anew"
             ) from None
+
+
+class ShardFindings:
+    """What is found out about one shard, block by block.
+
+    Args:
+        vocabularies: Those of the source and of the target side.
+        files: The inputs' names.
+    """
+
+    def __init__(self, vocabularies: tuple[Vocabulary, Vocabulary], files: Sequence[str]):
+        self._vocabularies, self._files = vocabularies, files
+        self._inputs: dict[str, Counter[str]] = {}
+        self._examples = Examples()
+        self.statistics = self._count([], [], [])
+
+    def add(self, rows: Sequence[tuple], source_ids: Sequence[list[int]], target_ids: Sequence[list[int]]) -> None:
+        """Counts kept pairs.
+
+        Args:
+            rows: File, line, source, target and number of the copy of each.
+            source_ids: The ids of each, END included.
+            target_ids: The same for the target.
+        """
+        self.statistics += self._count(rows, source_ids, target_ids)
+        # A copy is no pair that was read.
+        for file, count in Counter(row[0] for row in rows if row[4] == 0).items():
+            self._of(file)[KEPT] += count
+
+    def add_rejected(self, rows: Iterable[RejectRow]) -> None:
+        """Counts rejected pairs."""
+        for row in rows:
+            self._of(row[0])[row[2]] += 1
+            self._examples.add(reject_fields(row, self._files))
+
+    def to_json(self) -> dict[str, Any]:
+        """All that was found out, for `gather`."""
+        examples = self._examples.by_rule()
+        return {"statistics": self.statistics.to_json(), "inputs": self._inputs, "examples": examples}
+
+    def _count(self, rows: Sequence[tuple], *ids: Sequence[list[int]]) -> PairStatistics:
+        texts = ([row[side] for row in rows] for side in (2, 3))
+        return count_pairs(*map(Sentences.of, texts, ids), *self._vocabularies)
+
+    def _of(self, file: int) -> Counter[str]:
+        return self._inputs.setdefault(self._files[file], Counter())
+
+
+def gather(shards: Iterable[tuple[str, Mapping[str, Any]]], files: Sequence[str]) -> Findings:
+    """Adds up what was found out about shards.
+
+    Args:
+        shards: The split of each, and what its `ShardFindings.to_json` gave.
+        files: The inputs' names, in their order; two inputs may have one name.
+    """
+    splits: dict[str, PairStatistics] = {}
+    inputs: dict[str, Counter[str]] = {name: Counter() for name in files}
+    examples = Examples()
+    for split, found in shards:
+        statistics = PairStatistics.from_json(found["statistics"])
+        splits[split] = splits[split] + statistics if split in splits else statistics
+        examples.add_all(found["examples"])
+        for name, counts in found["inputs"].items():
+            inputs[name].update(counts)
+    return Findings(splits, inputs, examples.by_rule())

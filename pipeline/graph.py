@@ -16,7 +16,7 @@ from pipeline.transforms import DropLeaked, WriteTextShard, file_digests
 from pipeline.units import Unit
 
 
-def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: Path) -> None:
+def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: Path, progress: str) -> None:
     """Adds the steps from units of raw pairs to shards of clean text, with one shuffle.
 
     Side inputs are lists, as Dask computes the others again for each element.
@@ -26,23 +26,24 @@ def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: P
         config: The settings.
         intake: What is read.
         text: The folder of the shards.
+        progress: The folder of what is counted meanwhile.
     """
     excluded = root | "Excluded files" >> beam.Create(intake.excluded)
     excluded = excluded | "Excluded sentences" >> beam.FlatMap(file_digests, config.cleaning)
     parts = []
     if intake.valid:
         valid = _units(root, "validation", intake.valid) | "Clean validation" >> beam.ParDo(
-            CleanUnit(config, intake.shards, VALID)
+            CleanUnit(config, intake.shards, VALID, progress)
         )
         excluded = (excluded, _held_out(valid)) | "All excluded sentences" >> beam.Flatten()
         parts.append(valid)
-    clean_unit = CleanUnit(config, intake.shards, TRAIN)
+    clean_unit = CleanUnit(config, intake.shards, TRAIN, progress)
     train = _units(root, "training", intake.train) | "Clean training" >> beam.ParDo(
         clean_unit, beam.pvalue.AsList(excluded)
     )
     if not intake.valid:
         held_out = beam.pvalue.AsList(_held_out(train))
-        train = train | "Drop validation sentences" >> beam.ParDo(DropLeaked(config), held_out)
+        train = train | "Drop validation sentences" >> beam.ParDo(DropLeaked(config, progress), held_out)
     parts.append(train)
     if config.near_duplicates is not None:
         parts.append(train | "Near duplicates" >> NearDuplicates(config, intake.shards))
@@ -51,7 +52,7 @@ def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: P
         | "All parts" >> beam.Flatten()
         | "Of shards" >> beam.Filter(_is_of_shard)
         | "Shuffle" >> beam.GroupByKey()
-        | "Write text" >> beam.ParDo(WriteTextShard(config, intake.shards, str(text)))
+        | "Write text" >> beam.ParDo(WriteTextShard(config, intake.shards, str(text), progress))
     )
 
 

@@ -39,7 +39,7 @@ def inspect(folder: str | Path, split: str = TRAIN, samples: int = 5, seed: int 
         files = hashes(manifest)
         size = verify(folder, files)
         tables.show([Text(f"verified: {len(files):,} files, {size:,} bytes, as the manifest describes them"), Text()])
-    told = [*summary(manifest), Text()]
+    told = [*tables.summary(manifest), Text()]
     # A data set of a release that wrote no statistics is one, too.
     if Path(folder, STATISTICS_FILE).is_file():
         findings = Findings.read_from(folder)
@@ -49,9 +49,3 @@ def inspect(folder: str | Path, split: str = TRAIN, samples: int = 5, seed: int 
     tables.show([*told, tables.settings(manifest)])
     for sample in draw_pairs(folder, manifest, split, samples, seed):
         tables.show([Text(), *tables.pair(sample)])
-
-
-def summary(manifest: Manifest) -> list[tables.Part]:
-    """What became of the pairs that a job read, and what is in each split."""
-    kept = {name: split.records for name, split in manifest.splits.items()}
-    return [*tables.outcome(manifest.read, kept, manifest.rejected), Text(), tables.splits(manifest)]

@@ -1,6 +1,5 @@
 """The job that makes a data set of parallel text: clean, learn subwords, tokenize."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -12,23 +11,24 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from pipeline import graph, protected
 from pipeline.cleaning_config import RULES
 from pipeline.config import PreprocessConfig
 from pipeline.encode_shard import EncodeShard
 from pipeline.errors import UserError
+from pipeline.findings import Findings, gather
 from pipeline.intake import Intake, files_of, take_in
 from pipeline.memory import require_memory
+from pipeline.progress import stage, watched
 from pipeline.rejects import JOB_REASONS
+from pipeline.report import write_report
 from pipeline.runners import Runner
 from pipeline.schema import TRAIN, VALID, Manifest, Shard, Split, Subwords
 from pipeline.text_shards import all_shards, read_text_shard, shard_names
 from pipeline.work_folder import WorkFolder, fingerprint, work_folder
 
 _DECIDING = ("sentencepiece", "tensorflow", "tensorflow-text")
-_TEXT, _SUBWORDS, _ENCODED, _DATA = "text", "subwords", "encoded", "data"
+_TEXT, _SUBWORDS, _ENCODED, _DATA, _PROGRESS = "text", "subwords", "encoded", "data", "progress"
 _FOUND = "found.json"
 # Settings that do not decide about the shards of text.
 _LATER = {"max_rejected", "vocab_size", "joint_vocabulary", "model_type", "character_coverage", "subword_sample"}
@@ -60,8 +60,11 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
         )
     runner = Runner(config.workers, beam_args)
     runner.require_reachable([*files_of(config), config.output])
-    with work_folder(output) as work, tqdm(total=4, unit="stage", mininterval=0, miniters=0) as progress:
-        data, manifest = _make(config, runner, work, progress)
+    with work_folder(output) as work:
+        data, manifest, findings = _make(config, runner, work)
+        findings.write(data)
+        max_ratio = None if "characters_ratio" in config.cleaning.off else config.cleaning.max_ratio
+        write_report(data, manifest, findings, max_ratio)
         _require_quality(config, manifest, data)
         manifest.write(data)
         os.replace(data, output)
@@ -76,32 +79,33 @@ def _state(path: str) -> list[Any]:
     return [path, found.st_size, found.st_mtime_ns]
 
 
-def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder, progress: tqdm) -> tuple[Path, Manifest]:
-    with _stage(progress, "count lines"):
+def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[Path, Manifest, Findings]:
+    progress = work.path / _PROGRESS
+    with stage("count lines"):
         intake = take_in(config)
         if runner.local:
             require_memory(intake.size, config.workers, config.memory)
         text = work.claim(_TEXT, _text_fingerprint(config, intake))
-    with _stage(progress, "clean and shuffle"):
+    with watched(progress, "clean and shuffle", intake.pairs):
         names = all_shards(intake.shards)
         if not work.is_finished(_TEXT):
-            runner.run(lambda root: graph.clean(root, config, intake, text))
+            runner.run(lambda root: graph.clean(root, config, intake, text, str(progress)))
             work.mark(_TEXT)
         found = [json.loads((text / name.counts).read_text()) for name in names if (text / name.counts).exists()]
         rejected = sum((Counter(shard["rejected"]) for shard in found), Counter())
         for split in (TRAIN, VALID):
             _require_pairs(split, sum(shard["pairs"] for shard in found if shard["split"] == split), rejected)
-    with _stage(progress, "learn subwords"):
+    with stage("learn subwords"):
         given = [_state(path) for path in config.subwords]
         decides = {"settings": _deciding(config), "text": work.fingerprint(_TEXT), "given": given}
         work.claim(_SUBWORDS, fingerprint(decides | {"versions": _versions()}))
         subwords = _learn(config, intake.shards, text, work)
-    with _stage(progress, "tokenize"):
-        data, shards = _encoded(config, runner, work, intake, subwords)
+    with watched(progress, "tokenize", sum(shard["pairs"] for shard in found)):
+        data, shards, findings = _encoded(config, runner, work, intake, subwords)
     manifest = _manifest(config, intake, subwords, shards)
     for split in (TRAIN, VALID):
         _require_pairs(split, manifest.splits[split].records, manifest.rejected)
-    return data, manifest
+    return data, manifest, findings
 
 
 def _settings(config: PreprocessConfig) -> dict[str, Any]:
@@ -124,13 +128,6 @@ def _text_fingerprint(config: PreprocessConfig, intake: Intake) -> str:
     settings = {name: value for name, value in _settings(config).items() if name not in _LATER}
     own = {"python": platform.python_version(), "keras-nmt": metadata.version("keras-nmt")}
     return fingerprint({**settings, "states": intake.states, "versions": own, "shards": intake.shards})
-
-
-@contextlib.contextmanager
-def _stage(progress: tqdm, name: str) -> Iterator[None]:
-    progress.set_description(name)
-    yield
-    progress.update()
 
 
 def _require_pairs(split: str, pairs: int, rejected: Mapping[str, int]) -> None:
@@ -181,7 +178,7 @@ def _encoded(
     work: WorkFolder,
     intake: Intake,
     subwords: tuple[Subwords, Subwords],
-) -> tuple[Path, list[dict[str, Any]]]:
+) -> tuple[Path, list[dict[str, Any]], Findings]:
     """The folder of records and subwords, and what is known of each shard; those that are finished stay."""
     decides = fingerprint(
         {
@@ -198,9 +195,12 @@ def _encoded(
     names = all_shards(intake.shards)
     left = [name for name in names if not (encoded / name.counts).exists()]
     if left:
-        encode = EncodeShard(config, str(work.path / _TEXT), str(data), str(encoded), files, intake.names)
+        encode = EncodeShard(
+            config, str(work.path / _TEXT), str(data), str(encoded), files, intake.names, str(work.path / _PROGRESS)
+        )
         runner.run(lambda root: graph.encode(root, encode, left))
-    return data, [json.loads((encoded / name.counts).read_text()) for name in names]
+    findings = gather(((name.split, json.loads((encoded / name.findings).read_text())) for name in names), intake.names)
+    return data, [json.loads((encoded / name.counts).read_text()) for name in names], findings
 
 
 def _manifest(
@@ -228,25 +228,3 @@ def _split(name: str, shards: list[dict[str, Any]]) -> Split:
         source_tokens=sum(shard["source_tokens"] for shard in own),
         target_tokens=sum(shard["target_tokens"] for shard in own),
     )
-
-
-def report(manifest: Manifest) -> str:
-    """Tells in a small table what became of the pairs.
-
-    Args:
-        manifest: What `preprocess` returned.
-
-    Returns:
-        Lines of text.
-    """
-    rows = [("pairs read", manifest.read)]
-    rows += [(f"kept for {split}", manifest.splits[split].records) for split in (TRAIN, VALID)]
-    if manifest.copies:
-        rows.append(("of these copies, by weight", manifest.copies))
-    if manifest.protected:
-        rows.append(("kept with placeholders", manifest.masked))
-    rows += [(f"rejected: {reason}", count) for reason, count in manifest.rejected.items()]
-    for side, subwords in (("source", manifest.source), ("target", manifest.target)):
-        rows.append((f"{side} pieces ({subwords.file})", subwords.vocab_size))
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {count:>12,}" for name, count in rows)

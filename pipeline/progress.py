@@ -8,6 +8,7 @@ as data.
 import contextlib
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -71,16 +72,24 @@ def told(counts: Mapping[str, int]) -> str:
 
 
 @contextlib.contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Tells on stderr the name of what a block does, which counts nothing, and how long it took."""
+    with tqdm(desc=name, bar_format="{desc}: {elapsed}", mininterval=0, miniters=0):
+        yield
+
+
+@contextlib.contextmanager
 def watched(folder: str | Path, stage: str, total: int | None = None, every: float | None = None) -> Iterator[None]:
     """Tells on stderr, until the block ends, what workers count: pairs read, kept, rejected by rule, pairs a second.
 
     Args:
-        folder: Where they leave their counts; it is made.
+        folder: Where they leave their counts; it is made anew.
         stage: What they do.
         total: How many pairs they will read, if that is known.
         every: Seconds between two lines; by default half a second on a terminal, half a minute in a log.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    Path(folder).mkdir(parents=True)
     if every is None:
         every = _TERMINAL if sys.stderr.isatty() else _LOG
     ended = threading.Event()

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.blocks import RejectRow
+
 LEAKED = "leaked"
 SAMPLED_OUT = "sampled_out"
 DUPLICATE = "duplicate"
@@ -22,7 +24,19 @@ def cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
-def write_rejects(path: str | Path, rows: Iterable[Sequence[Any]], files: Sequence[str]) -> None:
+def fields(row: RejectRow, files: Sequence[str]) -> dict[str, Any]:
+    """What is told of a rejected pair; its line is counted from 1.
+
+    Args:
+        row: The pair.
+        files: The inputs' names.
+    """
+    number, line, rule, value, threshold, source, target = row
+    told = {"rule": rule, "file": files[number], "line": line + 1, "value": value, "threshold": threshold}
+    return told if source is None else told | {"source": source, "target": target}
+
+
+def write_rejects(path: str | Path, rows: Iterable[RejectRow], files: Sequence[str]) -> None:
     """Writes rejected pairs, one JSON object a line, in the order of files and lines.
 
     Args:
@@ -31,8 +45,5 @@ def write_rejects(path: str | Path, rows: Iterable[Sequence[Any]], files: Sequen
         files: The inputs' names.
     """
     with open(path, "wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
-        for number, line, rule, value, threshold, source, target in sorted(rows, key=lambda row: (row[0], row[1])):
-            fields = {"rule": rule, "file": files[number], "line": line + 1, "value": value, "threshold": threshold}
-            if source is not None:
-                fields |= {"source": source, "target": target}
-            file.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
+        for row in sorted(rows, key=lambda row: (row[0], row[1])):
+            file.write(json.dumps(fields(row, files), ensure_ascii=False).encode() + b"\n")

@@ -29,6 +29,14 @@ def show(parts: Iterable[Part]) -> None:
     print("\n".join(line.rstrip(" ") for line in printed.get().split("\n")), end="")
 
 
+def summary(manifest: Manifest) -> list[Part]:
+    """What became of the pairs that a job read, and what is in each split."""
+    kept = {name: split.records for name, split in manifest.splits.items()}
+    more = {"copies, by weight": manifest.copies, "with placeholders": manifest.masked}
+    notes = [Text(f"of the records, {count:,} {what}") for what, count in more.items() if count]
+    return [*outcome(manifest.read, kept, manifest.rejected), *notes, Text(), splits(manifest)]
+
+
 def outcome(read: int, kept: Mapping[str, int], rejected: Mapping[str, int]) -> list[Part]:
     """What became of the pairs, and the names of the rules that rejected none.
 

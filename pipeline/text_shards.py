@@ -31,6 +31,11 @@ class ShardName(NamedTuple):
         return f"{self.split}-{self.number:05d}.json"
 
     @property
+    def findings(self) -> str:
+        """The name of the file of its statistics, as long as there is no data set."""
+        return f"{self.split}-{self.number:05d}.findings.json"
+
+    @property
     def records(self) -> str:
         """The name of its file of records."""
         return f"{self.split}-{self.number:05d}-of-{self.total:05d}.tfrecord"

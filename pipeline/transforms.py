@@ -17,9 +17,11 @@ from pipeline.blocks import PairRow, RejectRow, pack, unpack, write_block
 from pipeline.clean_unit import PAIRS, REJECTED, Element, split_digests
 from pipeline.cleaning_config import CleaningConfig
 from pipeline.config import PreprocessConfig
+from pipeline.counters import Counters
 from pipeline.files import write_beside
 from pipeline.filesystems import read_lines
 from pipeline.normalization import normalizer
+from pipeline.progress import KEPT
 from pipeline.rejects import DUPLICATE, LEAKED, NEAR_DUPLICATE, cut
 from pipeline.schema import TRAIN
 from pipeline.text_shards import ShardName
@@ -41,10 +43,19 @@ class DropLeaked(beam.DoFn):
 
     Args:
         config: The settings.
+        progress: The folder of what is counted meanwhile.
     """
 
-    def __init__(self, config: PreprocessConfig):
-        self._config = config
+    def __init__(self, config: PreprocessConfig, progress: str):
+        self._config, self._progress = config, progress
+
+    def setup(self) -> None:
+        """Begins to count."""
+        self._counters = Counters(self._progress)
+
+    def finish_bundle(self) -> None:
+        """Lets all counts be seen."""
+        self._counters.leave()
 
     def start_bundle(self) -> None:
         """Forgets the sentences, which may be others."""
@@ -75,6 +86,7 @@ class DropLeaked(beam.DoFn):
         yield key, (PAIRS, pack(kept))
         # Of several copies, the first is the pair.
         rejected = [reject(row, LEAKED, None, None, self._config) for row in leaked if row[5] == 0]
+        self._counters.add({LEAKED: len(rejected), KEPT: -len(rejected)})
         if rejected:
             yield key, (REJECTED, pack(rejected))
 
@@ -93,10 +105,19 @@ class WriteTextShard(beam.DoFn):
         config: The settings.
         shards: Count of shards of the training pairs.
         folder: Where they are written.
+        progress: The folder of what is counted meanwhile.
     """
 
-    def __init__(self, config: PreprocessConfig, shards: int, folder: str):
-        self._config, self._shards, self._folder = config, shards, folder
+    def __init__(self, config: PreprocessConfig, shards: int, folder: str, progress: str):
+        self._config, self._shards, self._folder, self._progress = config, shards, folder, progress
+
+    def setup(self) -> None:
+        """Begins to count."""
+        self._counters = Counters(self._progress)
+
+    def finish_bundle(self) -> None:
+        """Lets all counts be seen."""
+        self._counters.leave()
 
     def process(self, shard: tuple[tuple[str, int], Iterable[tuple[str, bytes]]]) -> Iterator[dict[str, Any]]:
         """Writes the shard's files, the one that counts them last, and gives these counts."""
@@ -114,7 +135,7 @@ class WriteTextShard(beam.DoFn):
                 for place, value in unpack(block):
                     near[place] = max(value, near.get(place, value))
         pairs.sort()
-        kept = 0
+        kept, before = 0, len(rejected)
         with write_beside(Path(self._folder, name.text)) as path, open(path, "wb") as file:
             survivors = self._survivors(pairs, near, rejected)
             while rows := list(itertools.islice(survivors, _ROWS)):
@@ -122,6 +143,8 @@ class WriteTextShard(beam.DoFn):
                 write_block(file, rows)
         with write_beside(Path(self._folder, name.rejects)) as path, open(path, "wb") as file:
             write_block(file, rejected)
+        dropped = Counter(row[2] for row in rejected[before:])
+        self._counters.add({**dropped, KEPT: -dropped.total()})
         counts = Counter(row[2] for row in rejected)
         found = {"split": split, "number": number, "pairs": kept, "rejected": dict(counts)}
         with write_beside(Path(self._folder, name.counts)) as path:

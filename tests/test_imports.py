@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 BEAM_MODULES = {
     f"pipeline.{name}"
     for name in (
-        *("clean_unit", "transforms", "near_duplicates", "encode_shard", "graph"),
+        *("clean_unit", "transforms", "near_duplicates", "encode_shard", "graph", "counters"),
         *("filesystems", "runners", "beam_worker"),
     )
 }

@@ -17,7 +17,8 @@ from pipeline import records
 from pipeline.cleaning_config import RULES, CleaningConfig
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
-from pipeline.preprocess import preprocess, report
+from pipeline.findings import Findings
+from pipeline.preprocess import preprocess
 from pipeline.protected import PATTERN, SYMBOLS
 from pipeline.schema import Manifest
 from pipeline.tokenizer import Tokenizer
@@ -163,7 +164,9 @@ def test_the_manifest_describes_the_folder(configure):
     listed = [shard for split in manifest.splits.values() for shard in split.shards]
     rejected = [f"rejected-train-{number:05d}-of-00003.jsonl.gz" for number in range(3)]
     rejected.append("rejected-valid-00000-of-00001.jsonl.gz")
-    assert sorted(files) == sorted([*(shard.file for shard in listed), *rejected, "joint.spm", "manifest.json"])
+    assert sorted(files) == sorted(
+        [*(shard.file for shard in listed), *rejected, "joint.spm", "manifest.json", "report.html", "statistics.json"]
+    )
     for shard in listed:
         assert hashlib.sha256(files[shard.file]).hexdigest() == shard.sha256
         assert sum(1 for _ in tf.data.TFRecordDataset(f"{config.output}/{shard.file}")) == shard.records
@@ -228,9 +231,6 @@ def test_what_both_sides_protect_becomes_placeholders(configure):
     assert read_back(config.output, "valid") == [*masked[:3], ("bata ⟦0⟧ ⟦1⟧", "⟦1⟧ bata ⟦0⟧")]
     assert rejects(manifest) == {"leaked": 3}
     assert (manifest.protected, manifest.masked) == (PATTERN, len(FILLER) + 2)
-    assert f"kept with placeholders {manifest.masked}" in [
-        " ".join(row.split()) for row in report(manifest).splitlines()
-    ]
     for side in (manifest.source, manifest.target):
         tokenizer = Tokenizer.read(Path(config.output, side.file))
         assert tokenizer.spell(range(4, 14)) == list(SYMBOLS)
@@ -249,23 +249,34 @@ def test_without_validation_files_a_share_is_held_out(configure):
     assert rejects(manifest) == {"leaked": 600 - len(held) - len(kept)} and set(held) | set(kept) <= set(train)
 
 
-def test_the_report_tells_every_count(configure):
-    manifest = preprocess(configure([*FILLER, FILLER[0], ("", "x")], FILLER[:20]))
-    rows = dict(line.rsplit(maxsplit=1) for line in report(manifest).splitlines())
-    assert {name.strip(): count for name, count in rows.items()} == {
-        "pairs read": "422",
-        "kept for train": "380",
-        "kept for valid": "20",
-        **{f"rejected: {rule}": "0" for rule in RULES},
-        "rejected: empty": "1",
-        "rejected: leaked": "21",
-        "rejected: sampled_out": "0",
-        "rejected: duplicate": "0",
-        "rejected: near_duplicate": "0",
-        "rejected: too_many_pieces": "0",
-        "source pieces (joint.spm)": str(manifest.source.vocab_size),
-        "target pieces (joint.spm)": str(manifest.target.vocab_size),
+@pytest.mark.parametrize("reject_text", ["all", "none"])
+def test_what_became_of_each_pair_is_found_out(configure, reject_text):
+    config = configure([*FILLER, ("", "x"), FILLER[30]], FILLER[:20], reject_text=reject_text)
+    manifest = preprocess(config)
+    findings = Findings.read_from(config.output)
+    names = [
+        f"{one[0]}|{other[0]}"
+        for one, other in ((config.source, config.target), (config.valid_source, config.valid_target))
+    ]
+    assert findings.inputs == {
+        names[0]: {"kept": 380, "leaked": 20, "empty": 1, "duplicate": 1},
+        names[1]: {"kept": 20},
     }
+    for split, statistics in findings.splits.items():
+        told = manifest.splits[split]
+        assert statistics.source.sentences == statistics.ratios.sum() == told.records
+        assert (statistics.source.tokens, statistics.target.tokens) == (told.source_tokens, told.target_tokens)
+    train = findings.splits["train"]
+    assert train.source.characters == sum(len(source) for source, _ in FILLER[20:])
+    # Every word is doubled.
+    assert train.ratios[40 - 8] == 0 and train.ratios[32:40].sum() == 380
+    assert train.target.words == 4 * 380
+    [example] = findings.examples["empty"]
+    texts = {"source": "", "target": "x"} if reject_text == "all" else {}
+    assert example == {"rule": "empty", "file": names[0], "line": 401, "value": None, "threshold": None} | texts
+    assert len(findings.examples["leaked"]) == 5
+    page = Path(config.output, "report.html").read_text("utf-8")
+    assert "<title>Data set</title>" in page and page.count("<q ") == (2 * 7 if reject_text == "all" else 0)
 
 
 def refused(config, message, tmp_path, left=()):
