@@ -100,8 +100,10 @@ class ShardFindings:
         return {"statistics": self.statistics.to_json(), "inputs": self._inputs, "examples": examples}
 
     def _count(self, rows: Sequence[tuple], *ids: Sequence[list[int]]) -> PairStatistics:
-        texts = ([row[side] for row in rows] for side in (2, 3))
-        return count_pairs(*map(Sentences.of, texts, ids), *self._vocabularies)
+        source, target = (
+            Sentences.of([row[side] for row in rows], each) for side, each in zip((2, 3), ids, strict=True)
+        )
+        return count_pairs(source, target, *self._vocabularies)
 
     def _of(self, file: int) -> Counter[str]:
         return self._inputs.setdefault(self._files[file], Counter())
