@@ -1,5 +1,6 @@
 """A worker process of the job on this machine: Beam's own, that ends with the process that started it."""
 
+import logging
 import os
 import sys
 import threading
@@ -17,6 +18,8 @@ def _end_with(parent: int) -> None:
 
 def main() -> None:
     """Works for the process whose id is the argument, until that has no more to do, or is gone."""
+    # What is done and what is found is told by the job; Beam tells of each of its channels.
+    logging.disable(logging.WARNING)
     threading.Thread(target=_end_with, args=[int(sys.argv[1])], daemon=True).start()
     from apache_beam.runners.worker import sdk_worker_main
 

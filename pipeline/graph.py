@@ -1,5 +1,7 @@
 """The two pipelines of the job: raw pairs to shards of clean text, and these to shards of records."""
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: P
         text: The folder of the shards.
         progress: The folder of what is counted meanwhile.
     """
-    excluded = root | "Excluded files" >> beam.Create(intake.excluded)
+    excluded = root | "Excluded files" >> beam.Create(_absolute(intake.excluded))
     excluded = excluded | "Excluded sentences" >> beam.FlatMap(file_digests, config.cleaning)
     parts = []
     if intake.valid:
@@ -57,7 +59,13 @@ def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: P
 
 
 def _units(root: beam.Pipeline, name: str, units: list[Unit]) -> beam.PCollection:
-    return root | f"Units of {name}" >> beam.Create(units) | f"Spread {name}" >> beam.Reshuffle()
+    found = [unit._replace(paths=tuple(_absolute(unit.paths))) for unit in units]
+    return root | f"Units of {name}" >> beam.Create(found) | f"Spread {name}" >> beam.Reshuffle()
+
+
+def _absolute(paths: Iterable[str]) -> list[str]:
+    """The names of files under which a worker with another working folder finds them."""
+    return [path if "://" in path else os.path.abspath(path) for path in paths]
 
 
 def _held_out(elements: beam.PCollection) -> beam.PCollection:

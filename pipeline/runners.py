@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import logging
 import os
 import re
 import shlex
@@ -132,6 +133,8 @@ class Runner:
     def _start(self, build: Callable[[beam.Pipeline], None]) -> PipelineResult:
         runner, flags = None, list(self._flags)
         if self.local:
+            # It warns of workers that it did not choose itself.
+            logging.getLogger(FnApiRunner.__module__).setLevel(logging.ERROR)
             runner = FnApiRunner(_worker_processes() if self._workers > 1 else None)
             flags.append(f"--direct_num_workers={self._workers}")
         elif self._name == _DASK:

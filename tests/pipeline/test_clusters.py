@@ -32,16 +32,18 @@ def module(name, *arguments):
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", name, *arguments],
+        cwd="/",
         env={**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         yield process
     finally:
-        # On which the worker pool ends its workers too.
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
+        # With the workers that it started.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def free_port():
@@ -82,7 +84,7 @@ def dask():
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """Settings that let every step of the job have something to do."""
+    """Settings that let every step of the job have something to do, of files in the working folder."""
     folder = tmp_path_factory.mktemp("corpus")
     pairs = [(" ".join(words), " ".join(word * 2 for word in words)) for words in islice(product(WORDS, repeat=4), 900)]
     files = {"plain": pairs[:500], "packed": [*pairs[450:], ("", "nothing"), ("du", "du du du du du du du du du")]}
@@ -91,16 +93,17 @@ def corpus(tmp_path_factory):
             text = "".join(pair[side] + "\n" for pair in own).encode()
             (folder / f"{name}.{language}").write_bytes(gzip.compress(text) if name == "packed" else text)
     (folder / "test.en").write_text(f"{pairs[7][0]}\n{pairs[8][0]}\n")
-    return PreprocessConfig(
-        source=tuple(str(folder / f"{name}.en") for name in files),
-        target=tuple(str(folder / f"{name}.de") for name in files),
-        exclude=(str(folder / "test.en"),),
-        output=str(folder / "data"),
-        vocab_size=400,
-        shards=3,
-        valid_share=0.1,
-        protect=True,
-    )
+    with contextlib.chdir(folder):
+        yield PreprocessConfig(
+            source=tuple(f"{name}.en" for name in files),
+            target=tuple(f"{name}.de" for name in files),
+            exclude=("test.en",),
+            output="data",
+            vocab_size=400,
+            shards=3,
+            valid_share=0.1,
+            protect=True,
+        )
 
 
 def contents(folder):
