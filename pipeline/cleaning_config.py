@@ -41,7 +41,8 @@ class CleaningConfig:
 
     Attributes:
         off: Names of rules that are not asked, such as `identical letters`.
-        normalize: Whether text is brought into one form: NFC, no control characters, one space between words.
+        normalize: Whether text is brought into one form: NFC, no control characters, one space between words; if not,
+            into NFC alone.
         ftfy: Whether HTML entities and mojibake are repaired first, by the package ftfy.
         max_characters: Rule `characters`: longest side.
         min_words: Rule `words`: shortest side, in words between spaces; not asked of a script without spaces.

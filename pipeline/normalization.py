@@ -1,5 +1,6 @@
 """One form for text that looks the same."""
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable
@@ -34,10 +35,12 @@ def normalizer(config: CleaningConfig) -> Callable[[str], str]:
     """What is done to a side before any rule but `invalid_utf8` sees it, as the settings ask.
 
     With `ftfy`, HTML entities become their characters and mojibake what it was before a wrong decoding (Speer 2019);
-    quotation marks, ligatures and full-width letters keep their form.
+    quotation marks, ligatures and full-width letters keep their form. Without `normalize`, text is brought into NFC
+    alone, as it is tokenized in.
     """
+    form = normalize if config.normalize else functools.partial(unicodedata.normalize, "NFC")
     if not config.ftfy:
-        return normalize if config.normalize else str
+        return form
     import ftfy  # an extra
 
     repairs = ftfy.TextFixerConfig(
@@ -51,7 +54,6 @@ def normalizer(config: CleaningConfig) -> Callable[[str], str]:
     )
 
     def repair(text: str) -> str:
-        repaired = ftfy.fix_text(text, repairs)
-        return normalize(repaired) if config.normalize else repaired
+        return form(ftfy.fix_text(text, repairs))
 
     return repair

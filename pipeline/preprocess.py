@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline import graph, protected
+from pipeline import graph, protected, rules
 from pipeline.cleaning_config import RULES
 from pipeline.config import PreprocessConfig
 from pipeline.encode_shard import EncodeShard
@@ -58,6 +58,8 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
             f"--output: expected a new or empty folder, received {config.output!r}, which holds something;"
             " name another one, or remove it first"
         )
+    # What the rules cannot be asked is told before anything is read.
+    rules.cleaner(config.cleaning, config.source_language, config.target_language)
     runner = Runner(config.workers, beam_args)
     runner.require_reachable([*files_of(config), config.output])
     with work_folder(output) as work:
@@ -98,7 +100,7 @@ def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[P
     with stage("learn subwords"):
         given = [_state(path) for path in config.subwords]
         decides = {"settings": _deciding(config), "text": work.fingerprint(_TEXT), "given": given}
-        work.claim(_SUBWORDS, fingerprint(decides | {"versions": _versions()}))
+        work.claim(_SUBWORDS, fingerprint(decides | {"versions": _versions(config)}))
         subwords = _learn(config, intake.shards, text, work)
     with watched(progress, "tokenize", sum(shard["pairs"] for shard in found)):
         data, shards, findings = _encoded(config, runner, work, intake, subwords)
@@ -120,14 +122,15 @@ def _deciding(config: PreprocessConfig) -> dict[str, Any]:
     return {name: value for name, value in _settings(config).items() if name != "max_rejected"}
 
 
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _DECIDING}}
+def _versions(config: PreprocessConfig, packages: Sequence[str] = _DECIDING) -> dict[str, str]:
+    names = (*packages, *rules.packages(config.cleaning))
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
 def _text_fingerprint(config: PreprocessConfig, intake: Intake) -> str:
     settings = {name: value for name, value in _settings(config).items() if name not in _LATER}
-    own = {"python": platform.python_version(), "keras-nmt": metadata.version("keras-nmt")}
-    return fingerprint({**settings, "states": intake.states, "versions": own, "shards": intake.shards})
+    versions = _versions(config, ["keras-nmt"])
+    return fingerprint({**settings, "states": intake.states, "versions": versions, "shards": intake.shards})
 
 
 def _require_pairs(split: str, pairs: int, rejected: Mapping[str, int]) -> None:
@@ -185,7 +188,7 @@ def _encoded(
             "text": work.fingerprint(_TEXT),
             "subwords": [side.fingerprint for side in subwords],
             "settings": _deciding(config),
-            "versions": _versions(),
+            "versions": _versions(config),
         }
     )
     encoded, data = work.claim(_ENCODED, decides), work.claim(_DATA, decides)
@@ -213,7 +216,7 @@ def _manifest(
         read=intake.pairs,
         rejected={reason: rejected[reason] for reason in (*RULES, *JOB_REASONS)},
         settings=_settings(config) | {"shards": intake.shards},
-        versions=_versions(),
+        versions=_versions(config),
         protected=protected.PATTERN if config.protect else "",
         masked=sum(shard["masked"] for shard in shards),
         copies=sum(shard["copies"] for shard in shards),

@@ -11,7 +11,7 @@ from pipeline.normalization import normalizer
 from pipeline.scripts import least_letters, scripts_of
 from pipeline.sides import Broken, Sides, sides
 
-__all__ = ["RULES", "Clean", "Rejected", "cleaner"]
+__all__ = ["RULES", "Clean", "Rejected", "cleaner", "packages"]
 
 Rule = Callable[[Sides], Broken | None]
 # A line of megabytes need not be told whole: its place in the file is.
@@ -114,6 +114,12 @@ def rules(
     if config.min_language is not None and "language" not in config.off:
         by_name["language"] = language_rule(config.min_language, source_language, target_language)
     return [(name, by_name[name]) for name in RULES if name in by_name and name not in config.off]
+
+
+def packages(config: CleaningConfig) -> list[str]:
+    """The packages whose versions decide about what is kept, beside Python's."""
+    asks = config.min_language is not None
+    return ["babel", "regex", *(["ftfy"] if config.ftfy else []), *(["py3langid"] if asks else [])]
 
 
 def _scripts(

@@ -39,4 +39,4 @@ def test_repairs_come_before_the_form():
     assert normalizer(CleaningConfig())(text) == "Fish &amp; chips au cafÃ©&nbsp;… “ﬁn”"
     assert normalizer(CleaningConfig(ftfy=True))(text) == "Fish & chips au café … “ﬁn”"
     assert normalizer(CleaningConfig(ftfy=True, normalize=False))(text) == "Fish & chips  au café\u00a0… “ﬁn”"
-    assert normalizer(CleaningConfig(normalize=False))(text) == text
+    assert normalizer(CleaningConfig(normalize=False))(f"{text}e\u0301") == f"{text}\u00e9"
