@@ -1,7 +1,7 @@
 """Two text files whose lines are each other's translations."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline import slip
@@ -56,13 +56,12 @@ def read(unit: Unit) -> Iterator[RawPair]:
     Raises:
         UserError: A file that is read whole has more lines than the other.
     """
-    sides: Iterable[Iterable[bytes]]
     if unit.parts:
-        sides = [read_part(path, part) for path, part in zip(unit.paths, unit.parts, strict=True)]
-    else:
-        sides = [read_lines(path) for path in unit.paths]
-    lines = enumerate(itertools.zip_longest(*sides), unit.first)
-    for line, (source, target) in lines:
+        sides = (read_part(path, part) for path, part in zip(unit.paths, unit.parts, strict=True))
+        yield from map(RawPair, itertools.repeat(unit.file), itertools.count(unit.first), *sides)
+        return
+    lines = itertools.zip_longest(*map(read_lines, unit.paths))
+    for line, (source, target) in enumerate(lines, unit.first):
         if source is None or target is None:
             _indexes(unit)
             break

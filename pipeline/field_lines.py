@@ -12,6 +12,7 @@ from pipeline.lines import readable
 from pipeline.newlines import cut, index_newlines, read_part
 from pipeline.units import RawPair, Unit
 
+_FIRST_LINES = 1000
 Parse = Callable[[bytes], tuple[bytes, bytes]]
 
 
@@ -50,13 +51,13 @@ def units(one: Input, block_bytes: int) -> list[Unit]:
     """Divides a file into blocks of lines, or makes one unit of it if it is compressed.
 
     Raises:
-        UserError: The file cannot be read to its end, or a line does not hold both sides.
+        UserError: The file cannot be read to its end, or one of its first lines does not hold both sides.
     """
     unit = whole(one)
     with readable(unit.option, one.name):
         index = index_newlines(unit.paths[0])
-        # A line that is wrong is told before hours are spent on those before it.
-        for _ in read(unit):
+        # Wrong fields are told at once; of the rest each line is parsed once, by the workers.
+        for _ in itertools.islice(read(unit), _FIRST_LINES):
             pass
     return [
         unit._replace(first=block.first, pairs=block.lines, parts=block.parts)

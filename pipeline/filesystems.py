@@ -64,7 +64,7 @@ def _find_stored(option: str, pattern: str) -> list[StoredFile]:
         reason = " ".join(str(error).split())
         raise UserError(
             f"{option}: expected a file of an installed file system, received {pattern!r} ({reason}); install the"
-            " extra gcp, aws or hdfs for gs://, s3:// or hdfs://"
+            " extra gcp, aws or hdfs for gs://, s3:// or hdfs://, and give its flags, such as --hdfs_host, after --"
         ) from None
     return sorted(StoredFile(file.path, file.size_in_bytes, file.last_updated_in_seconds) for file in matched)
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     FlinkRunnerOptions,
@@ -63,6 +64,8 @@ class Runner:
     def __init__(self, workers: int = 1, beam_args: Sequence[str] = ()):
         self._workers, self._flags = workers, list(beam_args)
         options = PipelineOptions(self._flags)
+        # Files are looked for before there is a pipeline, which would tell them.
+        FileSystems.set_options(options)
         self._name = _runner_name(options)
         self.local = self._name == _LOCAL
         if self.local:

@@ -31,15 +31,24 @@ def units(one: Input, block_bytes: int) -> list[Unit]:
     Raises:
         UserError: The file cannot be read, is not well-formed or lacks a language.
     """
-    unit = whole(one)
-    memory = _Memory(*one.fields)
+    unit, pairs, languages = whole(one), 0, set()
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal pairs
+        pairs += name == "tu"
+        if name == "tuv":
+            languages.add(_language(attributes))
+
+    parser = xml.parsers.expat.ParserCreate()
+    parser.StartElementHandler = start
     with readable(unit.option, one.name):
-        pairs = sum(1 for _ in memory.read(unit))
+        for _ in _parsed(unit, parser):
+            pass
     for language in one.fields:
-        if pairs and not any(_is_of(found, language) for found in memory.languages):
+        if pairs and not any(_is_of(found, language) for found in languages):
             raise UserError(
                 f"{unit.option}: expected texts in {language!r}, received {one.name!r} with"
-                f" {', '.join(sorted(memory.languages)) or 'no language'}; change --source-field or --target-field"
+                f" {', '.join(sorted(languages)) or 'no language'}; change --source-field or --target-field"
             )
     return [unit._replace(pairs=pairs)] if pairs else []
 
@@ -62,18 +71,35 @@ def _normal(language: str) -> str:
     return language.lower().replace("_", "-")
 
 
+def _language(attributes: dict[str, str]) -> str:
+    return _normal(attributes.get("xml:lang") or attributes.get("lang") or "")
+
+
+def _parsed(unit: Unit, parser: xml.parsers.expat.XMLParserType) -> Iterator[bool]:
+    """Parses a unit's file; tells after each block whether more follow."""
+    with open_text(unit.paths[0]) as file:
+        more = True
+        while more:
+            block = file.read(_BLOCK)
+            more = bool(block)
+            try:
+                parser.Parse(block, not more)
+            except xml.parsers.expat.ExpatError as error:
+                raise UserError(
+                    f"{unit.option}: expected a well-formed TMX file, received {unit.paths[0]!r} ({error});"
+                    " mend it, or give another file"
+                ) from None
+            yield more
+
+
 class _Memory:
     """Takes the events of a parser and keeps what belongs to the pair that is being read.
 
     Args:
         fields: The source's and the target's language.
-
-    Attributes:
-        languages: Those met so far, in lower case.
     """
 
     def __init__(self, *fields: str):
-        self.languages: set[str] = set()
         self._fields = fields
         self._pairs: list[list[str | None]] = []
         self._side: int | None = None
@@ -89,24 +115,13 @@ class _Memory:
         # Of a document type that is in another file, which is not read.
         parser.SkippedEntityHandler = lambda name, is_parameter: self._characters("" if is_parameter else f"&{name};")
         line = 0
-        with open_text(unit.paths[0]) as file:
-            more = True
-            while more:
-                block = file.read(_BLOCK)
-                more = bool(block)
-                try:
-                    parser.Parse(block, not more)
-                except xml.parsers.expat.ExpatError as error:
-                    raise UserError(
-                        f"{unit.option}: expected a well-formed TMX file, received {unit.paths[0]!r} ({error});"
-                        " mend it, or give another file"
-                    ) from None
-                # The last one goes on in the next block.
-                done = len(self._pairs) - more
-                for source, target in self._pairs[:done]:
-                    yield RawPair(unit.file, line, (source or "").encode(), (target or "").encode())
-                    line += 1
-                del self._pairs[: max(done, 0)]
+        for more in _parsed(unit, parser):
+            # The last one goes on in the next block.
+            done = max(len(self._pairs) - more, 0)
+            for source, target in self._pairs[:done]:
+                yield RawPair(unit.file, line, (source or "").encode(), (target or "").encode())
+                line += 1
+            del self._pairs[:done]
 
     def _start(self, name: str, attributes: dict[str, Any]) -> None:
         if self._text is not None:
@@ -114,9 +129,7 @@ class _Memory:
         elif name == "seg" and self._side is not None:
             self._text = []
         elif name == "tuv":
-            language = _normal(attributes.get("xml:lang") or attributes.get("lang") or "")
-            self.languages.add(language)
-            sides = [at for at, wanted in enumerate(self._fields) if _is_of(language, wanted)]
+            sides = [at for at, wanted in enumerate(self._fields) if _is_of(_language(attributes), wanted)]
             self._side = sides[0] if sides and self._pairs and self._pairs[-1][sides[0]] is None else None
         elif name == "tu":
             self._pairs.append([None, None])

@@ -60,9 +60,20 @@ def test_a_missing_column_is_named(pairs):
         pairs("a.tsv", TSV, ("2", "4"))
 
 
-def test_a_line_without_a_column_is_named_before_anything_is_read(pairs):
-    with pytest.raises(UserError, match=r"expected at least 3 columns, received line 22 of '.*a\.tsv' with 2; mend"):
-        pairs("a.tsv", TSV + b"x\ty\n", ("en", "de"), 1)
+# Of the first lines it is told before the job begins.
+@pytest.mark.parametrize("before", [20, 2000])
+def test_a_line_without_a_column_is_named(tmp_path, before):
+    (tmp_path / "a.tsv").write_bytes(b"en\tde\n" + b"s\tt\n" * before + b"x\n")
+    found = inputs(paired([str(tmp_path / "a.tsv")], "en", "de"))
+    message = rf"^--pairs: expected at least 2 columns, received line {before + 2} of '.*a\.tsv' with 1; mend"
+    if before == 20:
+        with pytest.raises(UserError, match=message):
+            units(found, 100)
+    else:
+        *good, last = units(found, 100)
+        assert sum(1 for unit in good for _ in read(unit)) == last.first - 1
+        with pytest.raises(UserError, match=message):
+            [*read(last)]
 
 
 def test_an_empty_file_has_no_unit(pairs):

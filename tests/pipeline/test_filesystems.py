@@ -5,9 +5,11 @@ from typing import ClassVar
 
 import pytest
 from apache_beam.io.filesystem import FileMetadata, FileSystem
+from apache_beam.options.pipeline_options import HadoopFileSystemOptions
 
 from pipeline.errors import UserError
 from pipeline.filesystems import find, open_stored, read_lines
+from pipeline.runners import Runner
 
 
 class Store(FileSystem):
@@ -81,6 +83,15 @@ def test_an_object_store_is_read(store):
     assert find("--source", "store://b/*.en*") == [("store://b/x.en.gz", 24, 7.0), ("store://b/y.en", 2, 7.0)]
     assert list(read_lines("store://b/x.en.gz")) == [b"a", b"b"]
     assert open_stored("store://b/y.en").read() == b"c\n"
+
+
+def test_flags_after_the_dashes_reach_a_file_system(store, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Store, "__init__", lambda self, pipeline_options: seen.append(pipeline_options))
+    Runner(1, ["--hdfs_host=there"])
+    find("--source", "store://b/y.en")
+    assert seen[-1].view_as(HadoopFileSystemOptions).hdfs_host == "there"
+    Runner()
 
 
 @pytest.mark.parametrize("pattern", ["gone.en", "*.gone"])
