@@ -109,7 +109,7 @@ def plot_occurrences(pieces: Mapping[str, np.ndarray]) -> Figure:
 
 
 def to_themed_svg(figure: Figure, label: str) -> str:
-    """A figure as an SVG element that takes its colours and its font from the page, and has no ids of others.
+    """A figure as an SVG element that takes its colours and its font from the page, and has ids of its own.
 
     Args:
         figure: One of the above.
@@ -119,12 +119,13 @@ def to_themed_svg(figure: Figure, label: str) -> str:
     for colour, name in _COLOURS.items():
         svg = svg.replace(colour, f"var({name})")
     svg = re.sub(r"(?<=font-family: )[^;\"]*", "system-ui, sans-serif", svg)
-    svg = re.sub(r' id="[a-zA-Z]+2?d?_\d+"', "", svg)
+    svg = re.sub(r' id="[a-zA-Z.]+2?d?_\d+"', "", svg)
+    svg = re.sub(r'(id="|url\(#)(?=p[0-9a-f]{10})', rf"\1{label.replace(' ', '-')}-", svg)
     return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
 def _axes() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.7, 2.7), layout="constrained", facecolor="none")
+    figure = Figure(figsize=(4.1, 2.4), layout="constrained", facecolor="none")
     axes = figure.add_subplot(facecolor="none")
     axes.grid(axis="y", color=_LINE, linewidth=0.8)
     axes.set_axisbelow(True)

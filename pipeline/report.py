@@ -11,7 +11,7 @@ from pipeline.files import write_beside
 from pipeline.findings import Findings
 from pipeline.schema import TRAIN, Manifest
 from pipeline.statistics import RATIO_EDGES, PairStatistics
-from pipeline.wording import MEANINGS, flat, in_order, share
+from pipeline.wording import MEANINGS, flat, in_order, number, share
 
 REPORT_FILE = "report.html"
 _PAGE = Path(__file__).with_name("report.html")
@@ -30,7 +30,7 @@ def write_report(folder: str | Path, manifest: Manifest, findings: Findings, max
         max_ratio: The largest allowed quotient of the sides' lengths in characters; None if there is none.
     """
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page.filters |= {"count": "{:,}".format, "share": share}
+    page.filters |= {"count": "{:,}".format, "share": share, "number": number}
     train = findings.splits[TRAIN]
     text = page.from_string(_PAGE.read_text("utf-8")).render(
         languages=_languages(manifest.settings),
@@ -40,6 +40,7 @@ def write_report(folder: str | Path, manifest: Manifest, findings: Findings, max
         both=train.source + train.target if manifest.source == manifest.target else None,
         max_ratio=max_ratio,
         kept=manifest.read - sum(manifest.rejected.values()),
+        idle=[rule for rule, count in in_order(manifest.rejected, MEANINGS).items() if not count],
         rules=_rules(manifest, findings),
         charts=_charts(train, max_ratio),
         percentiles=_PERCENTILES,

@@ -56,7 +56,7 @@ def outcome(read: int, kept: Mapping[str, int], rejected: Mapping[str, int]) -> 
         if count:
             table.add_row(f"  {rule}", f"{count:,}", share(count, read))
     idle = [rule for rule, count in ordered.items() if not count]
-    return [table, *([Text(f"rejected nothing: {', '.join(idle)}", "dim")] if idle else [])]
+    return [table, *([Text(f"off, or rejected nothing: {', '.join(idle)}", "dim")] if idle else [])]
 
 
 def splits(manifest: Manifest) -> Table:

@@ -39,6 +39,11 @@ def share(part: float, whole: float) -> str:
     return f"{percent:.2f} %" if percent < 10 else f"{percent:.1f} %"
 
 
+def number(value: float) -> str:
+    """A number that was measured, with three digits at most after the point."""
+    return f"{value:,}" if isinstance(value, int) else f"{round(value, 3):,}"
+
+
 def in_order(rejected: Mapping[str, int], rules: Iterable[str]) -> dict[str, int]:
     """The counts of rejected pairs in the order of the rules; the manifest's own is that of the names."""
     known = [rule for rule in rules if rule in rejected]

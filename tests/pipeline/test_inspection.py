@@ -81,7 +81,8 @@ def test_the_command_prints_tables_and_pairs(data, capsys: pytest.CaptureFixture
     rows = [line.split() for line in printed.splitlines()]
     for row in (
         ["read", "10"], ["kept", "for", "train", "7", "70.0", "%"], ["rejected", "2", "20.0", "%"],
-        ["words", "2", "20.0", "%"], ["rejected", "nothing:", "empty"], ["seed", "1"], ["cleaning.off", "urls"],
+        ["words", "2", "20.0", "%"], ["off,", "or", "rejected", "nothing:", "empty"],
+        ["seed", "1"], ["cleaning.off", "urls"],
         ["version", "of", "tool", "9"], ["fingerprint", Manifest.read_from(data).fingerprint],
         ["source", "one", "cat\\x1b[31m"], ["target", "cat", "two"], ["a.en|\\x1b.de", "10", "8", "20.0", "%"],
     ):  # fmt: skip

@@ -113,14 +113,14 @@ def test_a_report_tells_what_became_of_the_pairs(page):
     assert any("1 pairs (< 0.01 %) have a sentence" in text for text in page.texts)
     # A rule that rejected nothing is only named.
     assert page.of_class["rules"][:4] == ["empty", "5,000", "25.0 %", "A side has no word."]
-    assert told["Rejected nothing:"] == "words"
+    assert told["Off, or rejected nothing:"] == "words"
 
 
 def test_examples_are_shown_with_their_place_as_text(page):
     assert page.of_class["examples"] == [
-        "A side has no word.", EVIL, "web.en|web.de, line 1,234",
+        "A side has no word.", EVIL, "web.en | web.de, line 1,234",
         "A side is a sentence of the validation pairs or of the excluded files.",
-        "web.en|web.de, line 7: 4.5, allowed 3",
+        "web.en | web.de, line 7: 4.5, limit 3",
     ]  # fmt: skip
     assert "script" not in {tag for tag, _ in page.tags}
     # The one whose text was not kept has none.
@@ -172,7 +172,7 @@ def test_a_data_set_of_which_nothing_is_left_or_told(tmp_path):
     )
     page = page_of(tmp_path, bare, Findings({"train": nothing}, {}, {}), None)
     assert page.texts[0] == "Data set" and "source; 9 target" in page.texts
-    assert not {"Inputs", "Rejected nothing:"} & set(page.texts)
+    assert not {"Inputs", "Off, or rejected nothing:"} & set(page.texts)
     assert any(text.startswith("No pair was lost") for text in page.texts)
     assert "dotted" not in " ".join(page.texts)
     assert np.array_equal(nothing.source.lengths, [0, 1])

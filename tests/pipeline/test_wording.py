@@ -1,11 +1,12 @@
 import pytest
 
 from pipeline.cleaning_config import RULES
-from pipeline.wording import MEANINGS, flat, in_order, share
+from pipeline.rejects import JOB_REASONS
+from pipeline.wording import MEANINGS, flat, in_order, number, share
 
 
 def test_every_rule_has_a_meaning_in_the_order_of_the_rules():
-    assert tuple(MEANINGS)[: len(RULES)] == RULES
+    assert tuple(MEANINGS) == (*RULES, *JOB_REASONS)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,10 @@ def test_every_rule_has_a_meaning_in_the_order_of_the_rules():
 )  # fmt: skip
 def test_shares(part, whole, told):
     assert share(part, whole) == told
+
+
+def test_what_was_measured():
+    assert [number(value) for value in (12345, 3, 1.8703703, 3.0, 0.0004)] == ["12,345", "3", "1.87", "3.0", "0.0"]
 
 
 def test_rules_stand_in_their_order_and_those_without_a_place_at_the_end():
