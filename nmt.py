@@ -43,7 +43,15 @@ def preprocess(settings: PreprocessConfig, /, *beam_flags: str) -> None:
 
 
 def train(
-    recipe: str, settings: Recipe, /, *, data: str, output: str, resume: bool = False, overwrite: bool = False
+    recipe: str,
+    settings: Recipe,
+    /,
+    *,
+    data: str,
+    output: str,
+    resume: bool = False,
+    overwrite: bool = False,
+    reverse: bool = False,
 ) -> None:
     """Trains a model as a recipe says; `--section.key value` overrides one of its settings.
 
@@ -53,10 +61,11 @@ def train(
         output: Folder of the run to be made.
         resume: Go on with the run that lies in the output folder.
         overwrite: Begin anew in place of the run that lies in the output folder.
+        reverse: Translate from the data set's target language to its source language.
     """
     from models.training import train
 
-    train(settings, data, output, resume, overwrite)
+    train(settings, data, output, resume, overwrite, reverse)
 
 
 def evaluate(

@@ -19,6 +19,12 @@ class BatchingConfig:
         shuffle_buffer: Count of pairs that are shuffled, and divided into batches of like length, together.
         bucket_width: Pads both sides of a batch to a multiple of it, and its rows to a full batch: few shapes, each of
             which JAX compiles once; 0 pads to the longest.
+        subword_regularization: How much the pieces of a training sentence differ from epoch to epoch: with BPE the
+            share p of merges that are dropped (Provilkov 2020; 0.1), with a unigram vocabulary the power alpha of a
+            segmentation's probability, with which it is drawn among all (Kudo 2018; 0.2 to 0.5, less differs more); 0
+            reads the data set's own pieces. A sentence keeps these if those drawn are beyond the longest, or more than
+            twice as many as those of the longest of its batch.
+        regularized_sides: The sides on which they differ.
     """
 
     unit: Literal["sentences", "tokens"] = "sentences"
@@ -27,9 +33,14 @@ class BatchingConfig:
     max_target_length: int = 100
     shuffle_buffer: int = 100_000
     bucket_width: int = 0
+    subword_regularization: float = 0.0
+    regularized_sides: Literal["both", "source", "target"] = "both"
 
     def __post_init__(self) -> None:
         require_choice("batching.unit", self.unit, "sentences", "tokens")
+        require_choice("batching.regularized_sides", self.regularized_sides, "both", "source", "target")
+        strength = self.subword_regularization
+        require(0 <= strength <= 1, "batching.subword_regularization", "at least 0 and at most 1", strength)
         require(self.bucket_width >= 0, "batching.bucket_width", "at least 0", self.bucket_width)
         for name in ("size", "max_source_length", "max_target_length", "shuffle_buffer"):
             require(getattr(self, name) >= 1, f"batching.{name}", "at least 1", getattr(self, name))

@@ -35,6 +35,7 @@ class RunConfig:
         format: The version of this layout, and of what the model's weights mean.
         source_language: The source language's tag, if the data set tells it.
         target_language: The target language's.
+        reverse: Whether the data set's target is the run's source, and its source the run's target.
     """
 
     recipe: Recipe
@@ -47,6 +48,7 @@ class RunConfig:
     format: int = FORMAT
     source_language: str | None = None
     target_language: str | None = None
+    reverse: bool = False
 
     def write(self, run: str | Path) -> None:
         """Writes `config.json` into the run's folder, whole or not at all."""

@@ -54,7 +54,9 @@ if keras.backend.backend() == "jax":
     tf.config.set_visible_devices([], "GPU")
 
 
-def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrite: bool = False) -> None:
+def train(
+    recipe: Recipe, data: str, output: str, resume: bool = False, overwrite: bool = False, reverse: bool = False
+) -> None:
     """Trains a model and leaves a run: settings, subwords, shortlist, best model, checkpoint, metrics, logs, report.
 
     Args:
@@ -64,6 +66,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
         resume: Go on from the checkpoint in `output`, to the same losses as without the interruption; from the
             beginning if there is none yet.
         overwrite: Put this run in the place of one that `output` holds.
+        reverse: Translate from the data set's target language to its source language.
 
     Raises:
         UserError: The data set is not whole, or does not fit the recipe; `output` holds a run already, or one of other
@@ -71,15 +74,16 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
         SystemExit: SIGTERM or SIGINT has come, and a checkpoint is written.
     """
     manifest, training = Manifest.read_from(data), recipe.training
+    manifest = manifest.reversed() if reverse else manifest
     _require_joint_subwords(recipe, manifest)
     devices = join(training.distribution)
     require_what_devices_do(recipe, devices)
     tokenizers = source, target = [
         Tokenizer.read(Path(data) / side.file, side.fingerprint) for side in (manifest.source, manifest.target)
     ]
-    epoch = survey(data, TRAIN, **dataclasses.asdict(recipe.batching))
-    validation = validation_batches(data, recipe.batching)
-    steps, config = epoch.batches * training.epochs, _run_config(recipe, manifest)
+    epoch = survey(data, TRAIN, **dataclasses.asdict(recipe.batching), reverse=reverse)
+    validation = validation_batches(data, recipe.batching, reverse)
+    steps, config = epoch.batches * training.epochs, _run_config(recipe, manifest, reverse)
     keras.utils.set_random_seed(training.seed)
     with devices.building(), _computing_in(training.precision):
         model = build_model(recipe, manifest, steps)
@@ -92,11 +96,12 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
     searched = model if is_searched else build_model(recipe, manifest, steps)
     # Only now, as nothing that the user gave has been refused.
     with claimed(Path(output), resume, overwrite, config, devices) as run, devices.training():
-        _write_what_search_needs(run, recipe, data, tokenizers)
+        _write_what_search_needs(run, config, data, tokenizers)
         progress = restore(run, model)
         with devices.alone():
             searcher = Searcher(searched, run, recipe.decoding, _compiles())
-            samples = Samples(pairs(data, VALID), searched, searcher.predict_on_batch, source, target, devices.alone)
+            shown = pairs(data, VALID, reverse)
+            samples = Samples(shown, searched, searcher.predict_on_batch, source, target, devices.alone)
             score = _shared_score(scorer(searcher, validation, run), model, searched, devices)
         if _is_over(training, progress):
             print(f"{output}: nothing left to do, best epoch {progress.best_epoch}", file=sys.stderr)
@@ -105,7 +110,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
                 _rehearse(model, epoch, devices)
                 while not _is_over(training, progress):
                     callbacks = _callbacks(training, run, progress, epoch.batches, score, noted, samples, devices)
-                    _fit(model, recipe, data, epoch, progress, validation, callbacks, devices)
+                    _fit(model, config, data, epoch, progress, validation, callbacks, devices)
                     # Keras leaves the moving average in the place of the weights.
                     progress = restore(run, model)
             best = f"{training.best_by} {abs(progress.best):.4g}"
@@ -116,7 +121,7 @@ def train(recipe: Recipe, data: str, output: str, resume: bool = False, overwrit
 
 def _fit(
     model: Seq2Seq,
-    recipe: Recipe,
+    config: RunConfig,
     data: str,
     epoch: Survey,
     progress: Progress,
@@ -125,10 +130,18 @@ def _fit(
     devices: Devices,
 ) -> None:
     """Trains what is left: the rest of an epoch, which for Keras is an epoch of its own, or all epochs to come."""
-    first, done = progress.epoch, progress.step
-    end, seed = first + 1 if done else recipe.training.epochs, recipe.training.seed
-    batching = dataclasses.asdict(recipe.batching)
-    left = batches(data, TRAIN, **batching, seed=seed, first_epoch=first, epochs=end - first).skip(done)
+    recipe, first, done = config.recipe, progress.epoch, progress.step
+    end = first + 1 if done else recipe.training.epochs
+    left = batches(
+        data,
+        TRAIN,
+        **dataclasses.asdict(recipe.batching),
+        reverse=config.reverse,
+        seed=recipe.training.seed,
+        first_epoch=first,
+        first_batch=done,
+        epochs=end - first,
+    )
     model.fit(
         devices.share(left),
         initial_epoch=first,
@@ -173,13 +186,14 @@ def _shared_score(
     return shared
 
 
-def _write_what_search_needs(run: Path, recipe: Recipe, data: str, tokenizers: Sequence[Tokenizer]) -> None:
+def _write_what_search_needs(run: Path, config: RunConfig, data: str, tokenizers: Sequence[Tokenizer]) -> None:
     for tokenizer, name in zip(tokenizers, (SOURCE_SUBWORDS, TARGET_SUBWORDS), strict=True):
         with write_beside(run / name) as path:
             path.write_bytes(tokenizer.model)
-    if recipe.decoding.shortlist and not (run / SHORTLIST_FILE).exists():
+    if config.recipe.decoding.shortlist and not (run / SHORTLIST_FILE).exists():
         source, target = tokenizers
-        learned = learn(pairs(data, TRAIN), source.vocab_size, target.vocab_size, source.ids_in(target).numpy())
+        seen = pairs(data, TRAIN, config.reverse)
+        learned = learn(seen, source.vocab_size, target.vocab_size, source.ids_in(target).numpy())
         learned.write(run / SHORTLIST_FILE)
 
 
@@ -224,7 +238,7 @@ def _compiles() -> bool:
     return keras.backend.backend() != "tensorflow"
 
 
-def _run_config(recipe: Recipe, manifest: Manifest) -> RunConfig:
+def _run_config(recipe: Recipe, manifest: Manifest, reverse: bool) -> RunConfig:
     return RunConfig(
         recipe=recipe,
         source_fingerprint=manifest.source.fingerprint,
@@ -236,6 +250,7 @@ def _run_config(recipe: Recipe, manifest: Manifest) -> RunConfig:
         # Data sets of before do not have them.
         source_language=manifest.settings.get("source_language"),
         target_language=manifest.settings.get("target_language"),
+        reverse=reverse,
     )
 
 

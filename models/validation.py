@@ -19,11 +19,15 @@ from pipeline.schema import PAD_ID, SOURCE_IDS, VALID
 from pipeline.tokenizer import Tokenizer
 
 
-def validation_batches(data: str, batching: BatchingConfig) -> tf.data.Dataset:
-    """The validation batches: all pairs, however long, in the order of the file's lengths."""
-    unlimited = dataclasses.asdict(dataclasses.replace(batching, max_source_length=10**6, max_target_length=10**6))
-    count = survey(data, VALID, **unlimited).batches
-    return batches(data, VALID, **unlimited).apply(tf.data.experimental.assert_cardinality(count)).cache()
+def validation_batches(data: str, batching: BatchingConfig, reverse: bool = False) -> tf.data.Dataset:
+    """The validation batches: all pairs, however long, in the order of the file's lengths and in its pieces."""
+    settings = dataclasses.asdict(
+        dataclasses.replace(batching, max_source_length=10**6, max_target_length=10**6, subword_regularization=0.0)
+    )
+    count = survey(data, VALID, **settings, reverse=reverse).batches
+    return (
+        batches(data, VALID, **settings, reverse=reverse).apply(tf.data.experimental.assert_cardinality(count)).cache()
+    )
 
 
 class Searcher(keras.Model):

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipeline import records
 from pipeline.batching import Batch, Unit, divide
+from pipeline.direction import lengths, read_pairs
 from pipeline.errors import UserError
-from pipeline.schema import DECODER_INPUT_IDS, MANIFEST_FILE, SOURCE_IDS, START_ID, Manifest
+from pipeline.features import Features
+from pipeline.regularization import Sides
+from pipeline.schema import Manifest
+from pipeline.shards import checked_shards
 
 _PAIRS_AT_ONCE, _BATCHES_AHEAD = 4096, 4
 
@@ -28,14 +30,20 @@ def batches(
     max_target_length: int,
     shuffle_buffer: int,
     bucket_width: int = 0,
+    subword_regularization: float = 0.0,
+    regularized_sides: Sides = "both",
+    reverse: bool = False,
     seed: int | None = None,
     first_epoch: int = 0,
+    first_batch: int = 0,
     epochs: int = 1,
 ) -> tf.data.Dataset:
     """Reads a split in batches of pairs of like length, epoch after epoch.
 
     The order of an epoch is a pure function of the data set, `seed` and the epoch's number, so reading from
-    `first_epoch` on gives what reading from the beginning would have given there.
+    `first_epoch` and `first_batch` on gives what reading from the beginning would have given there. So are the pieces
+    into which subword regularization divides a sentence. Which pairs make a batch is decided by the lengths that they
+    have in the data set.
 
     Args:
         data: The data set's folder.
@@ -47,8 +55,13 @@ def batches(
         shuffle_buffer: Count of pairs that are read, shuffled and divided into batches together. Which pairs these are,
             and which come first, is the same in every epoch: the files' order is random already.
         bucket_width: See `divide`.
-        seed: Decides the order; None keeps the order of lengths.
+        subword_regularization: See `Regularizer`; 0 reads the pieces as they are.
+        regularized_sides: The sides of which pieces are drawn.
+        reverse: Whether the data set's target is read as the source, and its source as the target. All that is said of
+            source and target is said of them as they are read.
+        seed: Decides the order; None keeps the order of lengths, and the pieces.
         first_epoch: The number of the first epoch.
+        first_batch: Batches of the first epoch that are left out.
         epochs: How many epochs follow one another.
 
     Returns:
@@ -58,8 +71,16 @@ def batches(
     Raises:
         UserError: The data set lacks its manifest, the split or a shard, or a shard is not what the manifest says.
     """
-    files = tf.constant(_checked_shards(data, split))
+    files = tf.constant(checked_shards(data, split))
     division = _division(unit, size, max_source_length, max_target_length, bucket_width)
+    features = Features(
+        data,
+        limits=(max_source_length, max_target_length),
+        bucket_width=bucket_width,
+        reverse=reverse,
+        strength=0.0 if seed is None else subword_regularization,
+        sides=regularized_sides,
+    )
 
     def divide_pool(lengths: np.ndarray, number: np.ndarray, epoch: np.ndarray) -> tuple[np.ndarray, ...]:
         random = None if seed is None else np.random.default_rng([seed, int(epoch), int(number)])
@@ -73,10 +94,11 @@ def batches(
         return read.map(lambda number, pool: in_batches(pool, number, epoch))
 
     def in_batches(pool: tf.Tensor, number: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        arguments = [_lengths(pool), number, epoch]
+        arguments = [lengths(pool, reverse), number, epoch]
         order, ends, shapes = tf.numpy_function(divide_pool, arguments, [tf.int64] * 3, stateful=False)
         pool = tf.gather(pool, tf.ensure_shape(order, [None]))
-        return pool, tf.ensure_shape(ends, [None]), tf.ensure_shape(shapes, [None, 3])
+        place = tf.stack([0 if seed is None else seed, epoch, number])
+        return pool, tf.ensure_shape(ends, [None]), tf.ensure_shape(shapes, [None, 3]), place
 
     options = tf.data.Options()
     # Its thread keeps an iterator that is given up, as each validation's is, from going for up to ten seconds.
@@ -87,21 +109,24 @@ def batches(
         # The next pool, of the next epoch too, is made ready while this one is trained on.
         .prefetch(1)
         .flat_map(_slices)
-        .map(_features, num_parallel_calls=_BATCHES_AHEAD)
+        .skip(first_batch)
+        .map(features, num_parallel_calls=_BATCHES_AHEAD)
         .prefetch(_BATCHES_AHEAD)
         .with_options(options)
     )
 
 
-def pairs(data: str | Path, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def pairs(data: str | Path, split: str, reverse: bool = False) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The source and target ids of each pair of a split, END included, in the order of the files.
 
     Raises:
         UserError: As `batches`.
     """
-    for serialized in tf.data.TFRecordDataset(_checked_shards(data, split)).batch(_PAIRS_AT_ONCE):
+    protects = bool(Manifest.read_from(data).protected)
+    for serialized in tf.data.TFRecordDataset(checked_shards(data, split)).batch(_PAIRS_AT_ONCE):
         source, target = (
-            np.split(ids.values.numpy(), ids.row_splits.numpy()[1:-1]) for ids in records.parse(serialized)
+            np.split(ids.values.numpy(), ids.row_splits.numpy()[1:-1])
+            for ids in read_pairs(serialized, reverse, protects)
         )
         yield from zip(source, target, strict=True)
 
@@ -120,15 +145,10 @@ def _division(
     )
 
 
-def _lengths(pool: tf.Tensor) -> tf.Tensor:
-    """Source and target lengths of records, `(2, records)`."""
-    return tf.stack([ids.row_lengths() for ids in records.parse(pool)])
-
-
-def _slices(pool: tf.Tensor, ends: tf.Tensor, shapes: tf.Tensor) -> tf.data.Dataset:
-    """The batches of records that stand one after the other in a pool, each with its shape."""
+def _slices(pool: tf.Tensor, ends: tf.Tensor, shapes: tf.Tensor, place: tf.Tensor) -> tf.data.Dataset:
+    """The batches of records that stand one after the other in a pool, each with its shape and its place."""
     numbers = tf.data.Dataset.range(tf.size(ends, tf.int64) - 1)
-    return numbers.map(lambda i: (pool[ends[i] : ends[i + 1]], shapes[i]))
+    return numbers.map(lambda i: (pool[ends[i] : ends[i + 1]], shapes[i], tf.concat([place, [i]], axis=0)))
 
 
 class Survey(NamedTuple):
@@ -153,38 +173,37 @@ def survey(
     max_target_length: int,
     shuffle_buffer: int,
     bucket_width: int = 0,
+    subword_regularization: float = 0.0,
+    regularized_sides: Sides = "both",
+    reverse: bool = False,
 ) -> Survey:
     """Counts and measures the batches that `batches` of the same arguments will give.
 
     Raises:
         UserError: As `batches`; and there is no pair, or none is short enough.
     """
-    files = _checked_shards(data, split)
+    files = checked_shards(data, split)
     if not Manifest.read_from(data).splits[split].records:
         raise UserError(
             f"--data: expected pairs for {split}, received none in {str(data)!r}; make the data set anew with more"
         )
-    pools = tf.data.TFRecordDataset(files).batch(shuffle_buffer).map(_lengths)
+    pools = tf.data.TFRecordDataset(files).batch(shuffle_buffer).map(lambda pool: lengths(pool, reverse))
     division = _division(unit, size, max_source_length, max_target_length, bucket_width)
-    shapes = [batch.shape for lengths in pools.as_numpy_iterator() for batch in division(*lengths)]
+    features = Features(
+        data,
+        limits=(max_source_length, max_target_length),
+        bucket_width=bucket_width,
+        reverse=reverse,
+        strength=subword_regularization,
+        sides=regularized_sides,
+    )
+    shapes = [features.largest(batch.shape) for pool in pools.as_numpy_iterator() for batch in division(*pool)]
     if not shapes:
         raise UserError(
             f"batching.max_source_length, batching.max_target_length: expected lengths that some pairs of {split} have,"
             f" received {max_source_length} and {max_target_length}, which leave none; raise them"
         )
     return Survey(len(shapes), max(shapes, key=math.prod))
-
-
-def _features(serialized: tf.Tensor, shape: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    source, target = records.parse(serialized)
-    start = tf.fill([target.nrows(), 1], START_ID)
-    decoder_input = tf.concat([start, target[:, :-1]], axis=1)
-    source_shape, target_shape = shape[:2], tf.gather(shape, [0, 2])
-    inputs = {
-        SOURCE_IDS: source.to_tensor(shape=source_shape),
-        DECODER_INPUT_IDS: decoder_input.to_tensor(shape=target_shape),
-    }
-    return inputs, target.to_tensor(shape=target_shape)
 
 
 def in_pieces(batches: tf.data.Dataset, pieces: int, rows: int = 1) -> tf.data.Dataset:
@@ -204,32 +223,3 @@ def in_pieces(batches: tf.data.Dataset, pieces: int, rows: int = 1) -> tf.data.D
     return batches.flat_map(
         lambda inputs, target_ids: tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(cut, (inputs, target_ids)))
     )
-
-
-@functools.cache
-def _sha256(path: str, size: int, modified: int) -> str:
-    """The SHA-256 of a file, read again only when its size or its time of change is another."""
-    return records.file_sha256(path)
-
-
-def _checked_shards(data: str | Path, split: str) -> list[str]:
-    manifest = Manifest.read_from(data)
-    if split not in manifest.splits:
-        raise UserError(f"--data: expected a data set with {split!r}, received {str(data)!r} with {[*manifest.splits]}")
-    files = []
-    for shard in manifest.splits[split].shards:
-        path = Path(data, shard.file)
-        try:
-            state = os.stat(path)
-        except FileNotFoundError:
-            raise UserError(
-                f"--data: expected the shard {str(path)!r}, which {MANIFEST_FILE} lists, received a folder without it;"
-                " make the data set anew with `nmt preprocess`"
-            ) from None
-        if _sha256(str(path), state.st_size, state.st_mtime_ns) != shard.sha256:
-            raise UserError(
-                f"--data: expected the shard {str(path)!r} as {MANIFEST_FILE} describes it, received one that differs;"
-                " make the data set anew with `nmt preprocess`"
-            )
-        files.append(str(path))
-    return files

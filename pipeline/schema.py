@@ -94,6 +94,20 @@ class Manifest:
         ]
         return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
+    def reversed(self) -> "Manifest":
+        """The manifest of the same data set as one of the other direction: what is of the two sides is exchanged."""
+        languages = {
+            f"{side}_language": self.settings.get(f"{other}_language")
+            for side, other in (("source", "target"), ("target", "source"))
+        }
+        splits = {
+            name: dataclasses.replace(split, source_tokens=split.target_tokens, target_tokens=split.source_tokens)
+            for name, split in self.splits.items()
+        }
+        return dataclasses.replace(
+            self, source=self.target, target=self.source, splits=splits, settings={**self.settings, **languages}
+        )
+
     def write(self, folder: str | Path) -> None:
         """Writes `manifest.json` into `folder`, whole or not at all."""
         with write_beside(Path(folder) / MANIFEST_FILE) as path:

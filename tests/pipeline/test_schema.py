@@ -23,6 +23,17 @@ def test_a_manifest_comes_back(tmp_path):
     assert Manifest.read_from(tmp_path) == MANIFEST
 
 
+def test_a_reversed_manifest():
+    target = Subwords("target.spm", "cd", 400)
+    settings = {"seed": 1, "source_language": "en", "target_language": None}
+    manifest = dataclasses.replace(MANIFEST, target=target, settings=settings)
+    other = manifest.reversed()
+    assert (other.source, other.target) == (target, SUBWORDS)
+    assert other.splits["train"] == Split(MANIFEST.splits["train"].shards, 3, 11, 10)
+    assert other.settings == {"seed": 1, "source_language": None, "target_language": "en"}
+    assert other.reversed() == manifest and other.fingerprint == manifest.fingerprint
+
+
 def test_a_manifest_of_before_there_were_placeholders(tmp_path):
     MANIFEST.write(tmp_path)
     path = tmp_path / MANIFEST_FILE
