@@ -28,7 +28,7 @@ class PreprocessConfig:
     """How parallel text becomes a data set.
 
     Attributes:
-        output: Folder to make; it must not exist yet, or be empty.
+        output: Folder to make; it must not exist yet, or be empty. On a cluster all workers have it mounted.
         source: Files of source sentences, one a line; plain, gzip, bzip2, xz or Zstandard. Each may be a pattern, such
             as `*.en`, and of any file system that Apache Beam knows, such as `gs://`.
         target: Files of target sentences; the n-th is parallel to the n-th source file, line by line.
@@ -135,6 +135,8 @@ class PreprocessConfig:
             expected = f"as many files as source files ({len(others)})"
             _require(len(files) == len(others), side, expected, len(files))
         _require(bool(self.output), "output", "a folder's name", self.output)
+        expected = "a folder of a mounted file system, whose files can be renamed"
+        _require("://" not in self.output, "output", expected, self.output)
         _require(self.leak_side in ("either", "source"), "leak_side", "either or source", self.leak_side)
         _require(self.model_type in ("bpe", "unigram"), "model_type", "bpe or unigram", self.model_type)
         least = SPECIAL_AND_BYTE_PIECES + protected.COUNT * self.protect + len(self.user_symbols) + 1

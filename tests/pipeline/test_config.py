@@ -36,6 +36,7 @@ def test_user_symbols_take_ids_and_are_not_protected():
         ("target", ("a.de", "b.de")),
         ("valid_target", ("v.de",)),
         ("output", ""),
+        ("output", "gs://bucket/data"),
         ("vocab_size", 260),
         ("model_type", "word"),
         ("leak_side", "target"),
