@@ -3,10 +3,14 @@
 Each is a pure function of a pair and its thresholds; it returns what is wrong, or None.
 """
 
+import re
+
 from pipeline.scripts import runs, without_spaces
 from pipeline.sides import URL_OR_MAIL, Broken, Sides
 
 _WIDE = r"\p{East_Asian_Width=Wide}\p{East_Asian_Width=Fullwidth}"
+# The first one that is, and all after it.
+_MAY_BE_WIDE = re.compile("[\u1100-\U0010ffff]").search
 
 
 def empty(pair: Sides) -> Broken | None:
@@ -64,7 +68,9 @@ def longest_word(pair: Sides, most: int) -> Broken | None:
 
 def width(text: str) -> int:
     """Counts a text's characters, those of East Asian width as two (Unicode, UAX 11)."""
-    return len(text) if text.isascii() else len(text) + len("".join(runs(_WIDE).findall(text)))
+    return (
+        len(text) if text.isascii() or not _MAY_BE_WIDE(text) else len(text) + len("".join(runs(_WIDE).findall(text)))
+    )
 
 
 def _no_word(word: str) -> bool:

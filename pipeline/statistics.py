@@ -1,6 +1,7 @@
 """What the text of a data set is like: counts that add up, over the blocks of a shard and over the shards (NumPy)."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -48,7 +49,7 @@ class Sentences(NamedTuple):
     def of(cls, texts: Sequence[str], ids: Sequence[Sequence[int]]) -> "Sentences":
         """Gathers texts and the ids of each."""
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
-        flat = np.fromiter((piece for row in ids for piece in row), np.int64, int(lengths.sum()))
+        flat = np.fromiter(itertools.chain.from_iterable(ids), np.int64, int(lengths.sum()))
         return cls(flat, lengths, *(np.fromiter(map(size, texts), np.int64, len(texts)) for size in (len, width)))
 
 
