@@ -104,7 +104,7 @@ class EncodeShard(beam.DoFn):
     ) -> Iterator[bytes]:
         """The framed records of a block of rows; what is too long is added to the rejected ones."""
         texts = ([row[2] for row in rows], [row[3] for row in rows])
-        ids = (tokenizer.tokenize(side).to_list() for tokenizer, side in zip(self._tokenizers, texts, strict=True))
+        ids = (tokenizer.encode(side) for tokenizer, side in zip(self._tokenizers, texts, strict=True))
         encoded = list(zip(rows, *ids, strict=True))
         kept = [each for each in encoded if max(map(len, each[1:])) <= self._config.max_pieces]
         too_long = [each for each in encoded if max(map(len, each[1:])) > self._config.max_pieces]

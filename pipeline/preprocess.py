@@ -192,6 +192,8 @@ def _encoded(
         }
     )
     encoded, data = work.claim(_ENCODED, decides), work.claim(_DATA, decides)
+    for unfinished in data.glob(".*"):
+        shutil.rmtree(unfinished)
     files = subwords[0].file, subwords[1].file
     for file in files:
         shutil.copyfile(work.path / _SUBWORDS / file, data / file)

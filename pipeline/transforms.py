@@ -120,9 +120,11 @@ class WriteTextShard(beam.DoFn):
         self._counters.leave()
 
     def process(self, shard: tuple[tuple[str, int], Iterable[tuple[str, bytes]]]) -> Iterator[dict[str, Any]]:
-        """Writes the shard's files, the one that counts them last, and gives these counts."""
+        """Writes the shard's files, the one that counts them last, and gives these counts; finished ones stay."""
         (split, number), tagged = shard
         name = ShardName(split, number, self._shards if split == TRAIN else 1)
+        if Path(self._folder, name.counts).exists():
+            return
         pairs: list[PairRow] = []
         rejected: list[RejectRow] = []
         near: dict[bytes, Any] = {}

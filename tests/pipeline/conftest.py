@@ -1,8 +1,14 @@
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from pipeline.config import PreprocessConfig
+from pipeline.schema import Manifest
+
+Pairs = Sequence[tuple[str | bytes, str | bytes]]
 
 
 @pytest.fixture
@@ -13,6 +19,44 @@ def write_lines(tmp_path: Path) -> Callable[[str, Sequence[str | bytes]], str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def configure(write_lines: Callable[..., str], tmp_path: Path) -> Callable[..., PreprocessConfig]:
+    """Writes pairs into files and gives the settings of a job over them."""
+
+    def make(train: Pairs, valid: Pairs = (), **settings: Any) -> PreprocessConfig:
+        files = {
+            f"{prefix}{side}": (write_lines(f"{prefix}{side}.txt", [pair[index] for pair in pairs]),)
+            for prefix, pairs in (("", train), ("valid_", valid))
+            for index, side in enumerate(("source", "target"))
+            if pairs
+        }
+        defaults = {"output": str(tmp_path / "data"), "vocab_size": 400, "shards": 3, "valid_share": 0.1}
+        return PreprocessConfig(**{**defaults, **files, **settings})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def read_back() -> Callable[[str, str], list[tuple[str, str]]]:
+    """Gives the pairs of a split as text, in the order of the records."""
+    import tensorflow as tf
+
+    from pipeline import records
+    from pipeline.tokenizer import Tokenizer
+
+    def read(folder: str, split: str) -> list[tuple[str, str]]:
+        manifest = Manifest.read_from(folder)
+        files = [str(Path(folder, shard.file)) for shard in manifest.splits[split].shards]
+        sides = records.parse(tf.constant(list(tf.data.TFRecordDataset(files).as_numpy_iterator())))
+        texts = [
+            Tokenizer.read(Path(folder, subwords.file), subwords.fingerprint).detokenize(ids).numpy()
+            for subwords, ids in zip((manifest.source, manifest.target), sides, strict=True)
+        ]
+        return [(source.decode(), target.decode()) for source, target in zip(*texts, strict=True)]
+
+    return read
 
 
 @pytest.fixture(scope="session")

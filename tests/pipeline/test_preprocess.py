@@ -13,9 +13,7 @@ import pytest
 import tensorflow as tf
 
 import pipeline
-from pipeline import records
 from pipeline.cleaning_config import RULES, CleaningConfig
-from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.findings import Findings
 from pipeline.preprocess import preprocess
@@ -32,36 +30,6 @@ FILLER = [
 ]
 
 
-@pytest.fixture
-def configure(write_lines, tmp_path):
-    """Writes pairs into files and gives the settings of a job over them."""
-
-    def make(train, valid=(), **settings):
-        files = {
-            f"{prefix}{side}": (write_lines(f"{prefix}{side}.txt", [pair[index] for pair in pairs]),)
-            for prefix, pairs in (("", train), ("valid_", valid))
-            for index, side in enumerate(("source", "target"))
-            if pairs
-        }
-        return PreprocessConfig(
-            **{"output": str(tmp_path / "data"), "vocab_size": 400, "shards": 3, "valid_share": 0.1} | files | settings
-        )
-
-    return make
-
-
-def read_back(folder, split):
-    """The pairs of a split as text, in the order of the records."""
-    manifest = Manifest.read_from(folder)
-    files = [str(Path(folder, shard.file)) for shard in manifest.splits[split].shards]
-    sides = records.parse(tf.constant(list(tf.data.TFRecordDataset(files).as_numpy_iterator())))
-    texts = [
-        Tokenizer.read(Path(folder, subwords.file), subwords.fingerprint).detokenize(ids).numpy()
-        for subwords, ids in zip((manifest.source, manifest.target), sides, strict=True)
-    ]
-    return [(source.decode(), target.decode()) for source, target in zip(*texts, strict=True)]
-
-
 def contents(folder):
     return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
@@ -70,7 +38,7 @@ def rejects(manifest):
     return {reason: count for reason, count in manifest.rejected.items() if count}
 
 
-def test_every_pair_is_kept_once_or_counted(configure, write_lines):
+def test_every_pair_is_kept_once_or_counted(configure, write_lines, read_back):
     valid = [("the valid source", "the valid target"), ("", "nothing"), ("the same twice", "in validation")]
     valid.append(valid[-1])
     train = [
@@ -106,7 +74,7 @@ def test_every_pair_is_kept_once_or_counted(configure, write_lines):
     assert manifest.read == len(train) + len(valid) == kept + sum(manifest.rejected.values())
 
 
-def test_excluded_sentences_are_not_held_out_for_validation_either(configure, write_lines):
+def test_excluded_sentences_are_not_held_out_for_validation_either(configure, write_lines, read_back):
     excluded = [source for source, _ in FILLER[:200]]
     config = configure(FILLER, exclude=(write_lines("test.en", excluded),), valid_share=0.5)
     manifest = preprocess(config)
@@ -115,7 +83,7 @@ def test_excluded_sentences_are_not_held_out_for_validation_either(configure, wr
     assert rejects(manifest)["leaked"] == 200
 
 
-def test_of_replies_the_message_alone_may_leak(configure, write_lines):
+def test_of_replies_the_message_alone_may_leak(configure, write_lines, read_back):
     excluded = [FILLER[0][0], FILLER[1][1]]
     config = configure(FILLER, exclude=(write_lines("test.en", excluded),), leak_side="source")
     manifest = preprocess(config)
@@ -141,7 +109,7 @@ DROPPED = ["", "word " * 10_000, b"\xc3(", b"\xed\xa0\x80", "\u3000"]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_hostile_lines_keep_order_and_pairing(configure, pack):
+def test_hostile_lines_keep_order_and_pairing(configure, pack, read_back):
     lines = [line for pair in zip(HOSTILE, [*DROPPED, *HOSTILE], strict=False) for line in pair]
     valid = [(line, f"line {number} of the file") for number, line in enumerate(lines)]
     off = [rule for rule in RULES if rule not in ("invalid_utf8", "empty", "words")]
@@ -185,7 +153,7 @@ def test_the_manifest_describes_the_folder(configure):
     assert manifest.versions["tensorflow-text"].startswith("2.20.")
 
 
-def test_the_records_are_shuffled_by_the_seed(configure, tmp_path):
+def test_the_records_are_shuffled_by_the_seed(configure, tmp_path, read_back):
     orders = {}
     for seed in (1, 2):
         config = configure(FILLER, FILLER[:20], seed=seed, shards=1, output=str(tmp_path / f"data-{seed}"))
@@ -203,7 +171,7 @@ def test_the_same_input_gives_the_same_bytes(configure, tmp_path):
     assert contents(config.output) == contents(again.output)
 
 
-def test_vocabularies_can_be_separate(configure):
+def test_vocabularies_can_be_separate(configure, read_back):
     config = configure(FILLER, FILLER[:20], joint_vocabulary=False)
     manifest = preprocess(config)
     assert (manifest.source.file, manifest.target.file) == ("source.spm", "target.spm")
@@ -215,7 +183,7 @@ def test_vocabularies_can_be_separate(configure):
     assert len(row) == 2 < len(source.tokenize(tf.constant(["gimgim"])).to_list()[0])
 
 
-def test_what_both_sides_protect_becomes_placeholders(configure):
+def test_what_both_sides_protect_becomes_placeholders(configure, read_back):
     train = [
         *((f"{source} {{n{n % 7}}} <b>", f"<b> {target} {{n{n % 7}}}") for n, (source, target) in enumerate(FILLER)),
         ("AT&amp;T %s", "AT und T %s"),
@@ -236,7 +204,7 @@ def test_what_both_sides_protect_becomes_placeholders(configure):
         assert tokenizer.spell(range(4, 14)) == list(SYMBOLS)
 
 
-def test_without_validation_files_a_share_is_held_out(configure):
+def test_without_validation_files_a_share_is_held_out(configure, read_back):
     # Every source has two targets, and every target two sources.
     train = [(f"source {number}", f"target {number // 2 * 2 + other}") for number in range(300) for other in (0, 1)]
     config = configure(train, valid_share=0.2)
