@@ -42,11 +42,17 @@ def find(option: str, pattern: str) -> list[StoredFile]:
     if not found:
         raise UserError(f"{option}: expected a file, received {pattern!r}, which names none; give another file")
     for file in found:
-        if _is_local(file.path) and os.path.isdir(file.path):
-            raise UserError(
-                f"{option}: expected a file, received the folder {file.path!r}; name its files, as {file.path}/*"
-            )
+        _require_file(option, file.path)
     return found
+
+
+def _require_file(option: str, path: str) -> None:
+    if not _is_local(path) or os.path.isfile(path):
+        return
+    what, remedy = "pipe or device", "write it to a file, as it is read twice"
+    if os.path.isdir(path):
+        what, remedy = "folder", f"name its files, as {path}/*"
+    raise UserError(f"{option}: expected a file, received the {what} {path!r}; {remedy}")
 
 
 def _is_local(path: str) -> bool:

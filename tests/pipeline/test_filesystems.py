@@ -111,6 +111,14 @@ def test_a_folder_is_refused(tmp_path):
         find("--source", str(tmp_path))
 
 
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(
+        UserError, match=r"^--source: expected a file, received the pipe or device '.*pipe'; write it to"
+    ):
+        find("--source", str(tmp_path / "pipe"))
+
+
 def test_an_unknown_file_system_is_refused():
     with pytest.raises(UserError, match=r"^--source: expected a file of an installed file system, received 'zzz://a'"):
         find("--source", "zzz://a")
