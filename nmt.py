@@ -26,17 +26,33 @@ from serving.release_config import ReleaseConfig
 LINES_AT_ONCE = 256
 
 
-def preprocess(settings: PreprocessConfig, /, *beam_flags: str) -> None:
-    """Cleans line-aligned parallel text, learns subwords and writes a data set.
+def preprocess(
+    settings: PreprocessConfig, /, *beam_flags: str, dry_run: bool = False, limit: int | None = None
+) -> None:
+    """Cleans parallel text, learns subwords and writes a data set.
 
-    Beam's own flags follow `--`: `-- --direct_running_mode=multi_processing --direct_num_workers=2`.
+    Beam's own flags follow `--`: `-- --runner=FlinkRunner --flink_master=host:8081`.
+
+    Args:
+        dry_run: Tell what the rules reject of some pairs, with examples, and write nothing.
+        limit: How many pairs these are, as many of each file; 10,000 if it is not given.
     """
+    if limit is not None and not dry_run:
+        raise UserError(
+            f"--limit: expected --dry-run beside it, received {limit} alone; give --dry-run, or leave it out"
+        )
     # On its import, Beam warns of cloud libraries that are not installed and not needed.
     logging.disable(logging.WARNING)
     from pipeline.preprocess import preprocess
     from pipeline.report import REPORT_FILE
-    from pipeline.tables import show, summary
+    from pipeline.tables import examples, outcome, show, summary
 
+    if dry_run:
+        from pipeline.dry_run import dry_run as try_out
+
+        tried = try_out(settings, 10_000 if limit is None else limit)
+        show([*outcome(tried.read, tried.kept, tried.rejected), *examples(tried.examples)])
+        return
     logging.disable(logging.NOTSET)
     show(summary(preprocess(settings, beam_flags)))
     print(f"\n{os.path.join(settings.output, REPORT_FILE)} tells more.")

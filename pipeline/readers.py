@@ -41,12 +41,12 @@ def units(found: Sequence[Input], block_bytes: int = BLOCK_BYTES) -> list[Unit]:
         return list(itertools.chain.from_iterable(divided))
 
 
-def first(found: Sequence[Input], limit: int) -> Iterator[RawPair]:
+def first(found: Sequence[Input], limit: int | None) -> Iterator[RawPair]:
     """Yields the first pairs of inputs, of which no more is read.
 
     Args:
         found: What `pipeline.inputs.inputs` found.
-        limit: The most pairs.
+        limit: The most pairs; all if it is None.
 
     Raises:
         UserError: A file cannot be read, or lacks a field.

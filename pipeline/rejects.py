@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,12 @@ def cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
-def fields(row: RejectRow, files: Sequence[str]) -> dict[str, Any]:
+def fields(row: RejectRow, files: Sequence[str] | Mapping[int, str]) -> dict[str, Any]:
     """What is told of a rejected pair; its line is counted from 1.
 
     Args:
         row: The pair.
-        files: The inputs' names.
+        files: The inputs' names by their numbers.
     """
     number, line, rule, value, threshold, source, target = row
     told = {"rule": rule, "file": files[number], "line": line + 1, "value": value, "threshold": threshold}

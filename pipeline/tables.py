@@ -1,8 +1,8 @@
 """Tables for a terminal: what became of the pairs, and what a data set holds."""
 
 import sys
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +12,7 @@ from pipeline.findings import Findings
 from pipeline.samples import PairSample
 from pipeline.schema import Manifest
 from pipeline.statistics import PairStatistics
-from pipeline.wording import MEANINGS, flat, in_order, share
+from pipeline.wording import MEANINGS, flat, in_order, number, share
 
 Part: TypeAlias = Table | Text
 
@@ -120,6 +120,32 @@ def pair(sample: PairSample) -> list[Part]:
         table.add_row(name, Text(printable(side.text)))
         table.add_row("", Text(printable(" ".join(side.pieces)), "cyan"))
     return [Text(f"{sample.file}, record {sample.record:,}", "bold"), table]
+
+
+def examples(rejected: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Part]:
+    """Some rejected pairs of each rule, in the order of the rules.
+
+    Args:
+        rejected: Rows of the files of rejected pairs, by rule.
+    """
+    parts: list[Part] = []
+    for rule in [
+        *(rule for rule in MEANINGS if rule in rejected),
+        *(rule for rule in rejected if rule not in MEANINGS),
+    ]:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim")
+        table.add_column(overflow="fold")
+        for row in rejected[rule]:
+            measured = [f"{row['file']}, line {row['line']:,}"]
+            measured += [] if row["value"] is None else [number(row["value"])]
+            measured += [] if row["threshold"] is None else [f"limit {number(row['threshold'])}"]
+            table.add_row("", Text(printable("; ".join(measured)), "dim"))
+            for side in ("source", "target"):
+                if side in row:
+                    table.add_row(f"  {side}", Text(printable(row[side])))
+        parts += [Text(), Text.assemble((rule, "bold"), f": {MEANINGS.get(rule, '')}"), table]
+    return parts
 
 
 def printable(text: str) -> str:

@@ -20,7 +20,7 @@ BEAM_MODULES = {
 READ_CORPORA = {
     f"pipeline.{name}"
     for name in (
-        *("inputs", "readers", "intake", "newlines", "slip"),
+        *("inputs", "readers", "intake", "newlines", "slip", "dry_run"),
         *("aligned_lines", "field_lines", "parquet", "tmx"),
     )
 }
