@@ -15,9 +15,11 @@ _GROUPS = (
 # Measured: the job's peak over corpora of several sizes (docs/performance.md).
 _PER_BYTE = 5.0
 _PROCESS = GB
+# Of each pair that is compared with others: its bands and its sketch, as the runner groups them.
+_COMPARED_PAIR = 700
 
 
-def estimate(text_bytes: int, workers: int) -> int:
+def estimate(text_bytes: int, workers: int, compared: int = 0) -> int:
     """The most memory that a job on this machine takes, in bytes, as measured over corpora of several sizes.
 
     All pairs pass through the memory of one process, grouped by shard; several workers have one shard each besides.
@@ -25,8 +27,9 @@ def estimate(text_bytes: int, workers: int) -> int:
     Args:
         text_bytes: The corpus, both sides, as plain text, each copy counted.
         workers: Processes that share the work.
+        compared: Pairs among which near duplicates are sought.
     """
-    return int(_PER_BYTE * text_bytes) + _PROCESS * workers
+    return int(_PER_BYTE * text_bytes) + _PROCESS * workers + _COMPARED_PAIR * compared
 
 
 def free(groups: Path = Path("/sys/fs/cgroup")) -> int:
@@ -53,18 +56,19 @@ def _left_in_groups(groups: Path) -> list[int]:
     return left
 
 
-def require_memory(text_bytes: int, workers: int, allowed: float | None = None) -> None:
+def require_memory(text_bytes: int, workers: int, allowed: float | None = None, compared: int = 0) -> None:
     """Refuses a job on this machine that would run out of memory hours later.
 
     Args:
         text_bytes: The corpus, both sides, as plain text, each copy counted.
         workers: Processes that share the work.
         allowed: What it may take, in GB (10^9 bytes); what is free unless given.
+        compared: Pairs among which near duplicates are sought.
 
     Raises:
         UserError: The estimate is above it.
     """
-    needed = estimate(text_bytes, workers)
+    needed = estimate(text_bytes, workers, compared)
     most = free() if allowed is None else int(allowed * GB)
     if needed > most:
         raise UserError(

@@ -86,7 +86,8 @@ def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[P
     with stage("count lines"):
         intake = take_in(config)
         if runner.local:
-            require_memory(intake.size, config.workers, config.memory)
+            compared = intake.pairs if config.near_duplicates is not None else 0
+            require_memory(intake.size, config.workers, config.memory, compared)
         text = work.claim(_TEXT, _text_fingerprint(config, intake))
     with watched(progress, "clean and shuffle", intake.pairs):
         names = all_shards(intake.shards)

@@ -22,7 +22,7 @@ MEANINGS = {
     "leaked": "A side is a sentence of the validation pairs or of the excluded files.",
     "sampled_out": "The corpus has a weight below 1, and chance left the pair out.",
     "duplicate": "An equal pair is in the data set.",
-    "near_duplicate": "A much alike pair is in the data set.",
+    "near_duplicate": "A pair that is much alike stands before it in the shuffled order.",
     "too_many_pieces": "A side has too many subword pieces.",
 }
 

@@ -17,6 +17,14 @@ def test_more_text_and_more_workers_need_more():
     assert estimate(GB, 1) - estimate(0, 1) > GB and estimate(0, 2) - estimate(0, 1) > GB / 10
 
 
+def test_pairs_that_are_compared_need_more():
+    # Thirteen bands of 8 bytes and a sketch of 52, several times.
+    assert 156 < estimate(GB, 1, compared=1) - estimate(GB, 1) < 1000
+    require_memory(GB, 1, allowed=10)
+    with pytest.raises(UserError, match="--memory"):
+        require_memory(GB, 1, allowed=10, compared=10**8)
+
+
 def test_free_is_what_the_machine_has(tmp_path):
     # Others take and give memory meanwhile.
     assert free(tmp_path) == pytest.approx(psutil.virtual_memory().available, rel=0.5)

@@ -6,14 +6,19 @@ import apache_beam as beam
 import numpy as np
 import pytest
 
-from pipeline import digests
+from pipeline import digests, graph, readers
 from pipeline.band_rows import COMPARED
-from pipeline.blocks import pack, unpack
+from pipeline.blocks import pack, read_blocks, unpack
 from pipeline.clean_unit import PAIRS, REJECTED
 from pipeline.config import PreprocessConfig
+from pipeline.corpora import aligned
+from pipeline.inputs import inputs
+from pipeline.intake import take_in
 from pipeline.minhash import banding, similarity, sketch
 from pipeline.near_duplicates import NearDuplicates
+from pipeline.readers import BLOCK_BYTES
 from pipeline.schema import TRAIN, VALID
+from pipeline.text_shards import read_text_shard, shard_names
 from pipeline.transforms import NEAR
 
 # Each is like the next one (0.82 and 0.78), the first is not like the last (0.63).
@@ -180,3 +185,60 @@ def test_training_pairs_alone_are_looked_at(dropped):
     others = [((VALID, 0), (PAIRS, block)), ((TRAIN, 0), (REJECTED, pack([(0, 0, "empty", None, None, "", "")])))]
     assert dropped(others, config) == {}
     assert len(dropped([*others, ((TRAIN, 0), (PAIRS, block))], config)) == 1
+
+
+@pytest.fixture
+def cleaned(write_lines, tmp_path):
+    """Reads files of pairs, cleans and shuffles them; gives the pairs of each shard and the rejected ones."""
+
+    def run(name, files, block_bytes=BLOCK_BYTES, **changes):
+        sides = [
+            tuple(write_lines(f"{name}-{number}.{side}", [pair[side] for pair in file]) for side in (0, 1))
+            for number, file in enumerate(files)
+        ]
+        valid = [(write_lines(f"valid.{side}", [f"validation {side}"]),) for side in ("source", "target")]
+        sources, targets = zip(*sides, strict=True)
+        config = settings(
+            source=sources, target=targets, valid_source=valid[0], valid_target=valid[1], shards=2, **changes
+        )
+        intake = take_in(config)
+        units = readers.units(inputs(aligned(sources, targets)), block_bytes)
+        text, progress = tmp_path / name, tmp_path / f"{name}.progress"
+        text.mkdir()
+        progress.mkdir()
+        with beam.Pipeline("FnApiRunner") as root:
+            graph.clean(root, config, intake._replace(train=units), text, str(progress))
+        shards = [[*read_text_shard(text / name.text)] for name in shard_names(TRAIN, 2)]
+        paths = [path for name in shard_names(TRAIN, 2) if (path := text / name.rejects).exists()]
+        rejected = [row for path in paths for block in read_blocks(path) for row in block]
+        return shards, sorted(rejected), len(units)
+
+    return run
+
+
+def test_the_job_drops_the_same_in_any_files_and_blocks(cleaned, similar_pairs):
+    cases = [
+        case for case in similar_pairs(100, 6) if all(max(map(len, pair)) < 2.5 * min(map(len, pair)) for pair in case)
+    ]
+    pairs = list(dict.fromkeys([*CHAIN, *(pair for case in cases for pair in case)]))
+    config = settings()
+    expected = by_definition(pairs, config)
+    whole, rejected, _ = cleaned("whole", [pairs])
+    assert {place(row[5:7], config): row[3] for row in rejected} == expected and len(expected) > 15
+    assert {row[2:3] + row[4:5] for row in rejected} == {("near_duplicate", 0.8)}
+    assert {pairs[row[1]] for row in rejected} == {row[5:7] for row in rejected}
+    survivors = [pair for shard in whole for pair in shard]
+    assert sorted(survivors) == sorted(pair for pair in pairs if place(pair, config) not in expected)
+    shuffled = random.Random(2).sample(pairs, len(pairs))
+    many, again, units = cleaned("many", [shuffled[start::7] for start in range(7)], block_bytes=1000)
+    assert units > 14
+    assert many == whole and sorted(row[2:] for row in again) == sorted(row[2:] for row in rejected)
+
+
+def test_duplicates_are_told_before_near_duplicates(cleaned):
+    config = settings(near_duplicates=0.7)
+    (gone,) = by_definition(CHAIN[:2], config)
+    twice = next(pair for pair in CHAIN[:2] if place(pair, config) == gone)
+    shards, rejected, _ = cleaned("twice", [[*CHAIN[:2], twice]], near_duplicates=0.7)
+    assert sum(map(len, shards)) == 1
+    assert sorted(row[2] for row in rejected) == ["duplicate", "near_duplicate"]
