@@ -129,10 +129,17 @@ class _Memory:
         elif name == "seg" and self._side is not None:
             self._text = []
         elif name == "tuv":
-            sides = [at for at, wanted in enumerate(self._fields) if _is_of(_language(attributes), wanted)]
-            self._side = sides[0] if sides and self._pairs and self._pairs[-1][sides[0]] is None else None
+            side = self._side_of(_language(attributes))
+            self._side = side if self._pairs and side is not None and self._pairs[-1][side] is None else None
         elif name == "tu":
             self._pairs.append([None, None])
+
+    def _side_of(self, language: str) -> int | None:
+        """The side of a language: of `pt` and `pt-BR`, the second is that of `pt-br`."""
+        wanted = [_normal(field) for field in self._fields]
+        if language in wanted:
+            return wanted.index(language)
+        return next((at for at, field in enumerate(wanted) if _is_of(language, field)), None)
 
     def _end(self, name: str) -> None:
         if name == "seg" and self._text is not None and self._side is not None:

@@ -58,6 +58,18 @@ def test_languages_are_chosen(write):
     assert [(pair.source, pair.target) for pair in read(unit)][:2] == [(b"poisson", b"Fish & chips now."), (b"", b"")]
 
 
+def test_the_closest_language_is_meant(write):
+    tuvs = "".join(f"<tuv xml:lang='{tag}'><seg>{tag}</seg></tuv>" for tag in ("pt-BR", "pt-PT", "pt", "en"))
+    text = f"<tmx><body><tu>{tuvs}</tu></body></tmx>".encode()
+    for fields, sides in (
+        (("pt", "pt-BR"), (b"pt-PT", b"pt-BR")),
+        (("pt_br", "pt"), (b"pt-BR", b"pt-PT")),
+        (("en", "pt"), (b"en", b"pt-BR")),
+    ):
+        [unit] = units(write(text, fields=fields))
+        assert [(pair.source, pair.target) for pair in read(unit)] == [sides]
+
+
 def test_a_missing_language_is_named(write):
     text = (HEAD.format("utf-8") + UNITS + TAIL).encode()
     with pytest.raises(
