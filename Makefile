@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # A process for each core; tests that share what they make stay in one (tests/conftest.py).
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: help venv demo test test-browser fast format lock soak bench-train bench-decode bench-serve bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
+.PHONY: help venv demo test test-browser fast format lock soak bench-train bench-decode bench-serve bench-preprocess bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -53,6 +53,9 @@ bench-decode: venv ## decoding speed beside OpenNMT-py, on the models of bench-m
 
 bench-serve: venv ## speed of nmt serve under load, beside calls of the exported model (six minutes)
 	$(BIN)/python -m benchmarks.serve $(ARGS)
+
+bench-preprocess: venv ## time and memory of nmt preprocess beside the same steps as one loop (an hour; ARGS="--large 0" half of it)
+	$(BIN)/python -m benchmarks.preprocess $(ARGS)
 
 bench-models: venv ## train ours and OpenNMT-py once, for bench-decode and bench-time-to-bleu (an hour or more)
 	$(BIN)/python -m benchmarks.models $(ARGS)

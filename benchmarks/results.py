@@ -32,6 +32,9 @@ TITLES = {
     "serve-128": "Serving 128 clients, a sentence a request",
     "weights": "Large matrices of an export in fewer bytes: ours is with these, theirs with float32",
     "costs": "What settings of a training cost: ours is with the first named, theirs with the second",
+    "preprocess-in-memory": "Preprocessing a million pairs in one process; memory is the most that was held",
+    "preprocess-2-workers": "Preprocessing a million pairs with two worker processes; memory is that of all processes",
+    "preprocess-growth": "Preprocessing and reading ten million pairs: theirs is ten times what one million take",
     "gpu-train": "Training on a GPU in bfloat16; the limit is cuDNN's LSTM without attention",
 }
 HIGHER_IS_BETTER = {

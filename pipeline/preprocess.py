@@ -93,11 +93,12 @@ def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[P
         names = all_shards(intake.shards)
         if not work.is_finished(_TEXT):
             runner.run(lambda root: graph.clean(root, config, intake, text, str(progress)))
-            work.mark(_TEXT)
         found = [json.loads((text / name.counts).read_text()) for name in names if (text / name.counts).exists()]
         rejected = sum((Counter(shard["rejected"]) for shard in found), Counter())
         for split in (TRAIN, VALID):
             _require_pairs(split, sum(shard["pairs"] for shard in found if shard["split"] == split), rejected)
+        # What no data set can be made of is not kept.
+        work.mark(_TEXT)
     with stage("learn subwords"):
         given = [_state(path) for path in config.subwords]
         decides = {"settings": _deciding(config), "text": work.fingerprint(_TEXT), "given": given}
