@@ -44,6 +44,8 @@ _DASK_PARTITIONS = 64
 _LONGEST_JOB = 30 * 24 * 60 * 60
 _SECONDS_TO_ANSWER = 10
 _USER_ERROR = re.compile(r"UserError: (?P<message>[^\n]*)")
+# As Python words a failure of the system: a full disk, no right to write.
+_SYSTEM_ERROR = re.compile(r"Error: (?P<message>\[Errno [0-9]+\] [^\n]*)")
 _STEP = re.compile(r" \[while running .*\]$")
 
 
@@ -115,6 +117,7 @@ class Runner:
 
         Raises:
             UserError: A worker met a mistake in what the user gave, or what the runner needs is not installed.
+            OSError: A worker could not write.
         """
         try:
             with _end_with_a_dead_worker():
@@ -131,6 +134,8 @@ class Runner:
             # Other processes and other machines tell of an error in words.
             if told := _USER_ERROR.search(str(error)):
                 raise UserError(_STEP.sub("", told["message"])) from error
+            if told := _SYSTEM_ERROR.search(str(error)):
+                raise OSError(_STEP.sub("", told["message"])) from error
             raise
 
     def _start(self, build: Callable[[beam.Pipeline], None]) -> PipelineResult:
