@@ -3,14 +3,9 @@
 import argparse
 import contextlib
 import logging
-import os
 import re
-import shlex
 import socket
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 import apache_beam as beam
@@ -25,9 +20,9 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
-from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from pipeline.errors import UserError
+from pipeline.local_workers import end_with_a_dead_worker, worker_processes
 
 _LOCAL = "fnapirunner"
 _CLUSTERS = _DASK, _DATAFLOW, _FLINK, _SPARK, _PORTABLE = (
@@ -43,7 +38,7 @@ _DASK_PARTITIONS = 64
 # Beam's job client gives up on a job that takes longer than this, in seconds; its default is five minutes.
 _LONGEST_JOB = 30 * 24 * 60 * 60
 _SECONDS_TO_ANSWER = 10
-_USER_ERROR = re.compile(r"UserError: (?P<message>[^\n]*)")
+_USER_ERROR = re.compile(r"pipeline\.errors\.UserError: (?P<message>[^\n]*)")
 # As Python words a failure of the system: a full disk, no right to write.
 _SYSTEM_ERROR = re.compile(r"Error: (?P<message>\[Errno [0-9]+\] [^\n]*)")
 _STEP = re.compile(r" \[while running .*\]$")
@@ -120,7 +115,7 @@ class Runner:
             OSError: A worker could not write.
         """
         try:
-            with _end_with_a_dead_worker():
+            with end_with_a_dead_worker():
                 _finish(self._start(build))
         except UserError as error:
             raise UserError(_STEP.sub("", str(error))) from error
@@ -143,7 +138,7 @@ class Runner:
         if self.local:
             # It warns of workers that it did not choose itself.
             logging.getLogger(FnApiRunner.__module__).setLevel(logging.ERROR)
-            runner = FnApiRunner(_worker_processes() if self._workers > 1 else None)
+            runner = FnApiRunner(worker_processes() if self._workers > 1 else None)
             flags.append(f"--direct_num_workers={self._workers}")
         elif self._name == _DASK:
             flags = _with_default(flags, "--dask_npartitions", _DASK_PARTITIONS, "--dask_partition_size")
@@ -205,15 +200,6 @@ def _require_answer(flag: str, address: str | None) -> None:
         ) from error
 
 
-def _worker_processes() -> SubprocessSDKEnvironment:
-    """Worker processes that import what this process imports, whatever lies in the working folder."""
-    path = os.pathsep.join(entry for entry in sys.path if os.path.isabs(entry))
-    settings = ["PYTHONSAFEPATH=1", f"PYTHONPATH={path}"]
-    # In place of the shell that starts it, so that its parent is this process.
-    command = ["exec", "env", *settings, sys.executable, "-m", "pipeline.beam_worker", str(os.getpid())]
-    return SubprocessSDKEnvironment.from_command_string(shlex.join(command))
-
-
 def _finish(result: PipelineResult) -> None:
     client = getattr(result, "client", None)
     try:
@@ -226,26 +212,3 @@ def _finish(result: PipelineResult) -> None:
     finally:
         if client is not None:
             client.close()
-
-
-@contextlib.contextmanager
-def _end_with_a_dead_worker() -> Iterator[None]:
-    """Ends the program when a worker process dies.
-
-    The runner would wait for that worker forever, and for the others when it is interrupted; only the thread that
-    watches the worker raises. The other workers end when they find their parent gone.
-    """
-    outer = threading.excepthook
-
-    def hook(args: Any) -> None:
-        outer(args)
-        if args.thread is not None and args.thread.name == "run_worker":
-            message = f"A Beam worker died ({args.exc_value}); no data set was written."
-            print(message, file=sys.stderr, flush=True)
-            os._exit(1)
-
-    threading.excepthook = hook
-    try:
-        yield
-    finally:
-        threading.excepthook = outer
