@@ -13,7 +13,7 @@ BEAM_MODULES = {
     f"pipeline.{name}"
     for name in (
         *("clean_unit", "transforms", "near_duplicates", "encode_shard", "graph", "counters"),
-        *("filesystems", "runners", "beam_worker"),
+        *("filesystems", "runners", "local_workers", "beam_worker"),
     )
 }
 # They read corpora wherever Beam can.
