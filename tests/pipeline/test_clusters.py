@@ -103,6 +103,7 @@ def corpus(tmp_path_factory):
             shards=3,
             valid_share=0.1,
             protect=True,
+            near_duplicates=0.75,
         )
 
 
@@ -115,7 +116,8 @@ def expected(corpus, tmp_path_factory):
     """The data set that one process makes."""
     output = tmp_path_factory.mktemp("expected") / "data"
     manifest = preprocess(dataclasses.replace(corpus, output=str(output)))
-    assert manifest.rejected["leaked"] and manifest.rejected["duplicate"] and manifest.splits["valid"].records
+    assert all(manifest.rejected[rule] for rule in ("leaked", "duplicate", "near_duplicate"))
+    assert manifest.splits["valid"].records
     return contents(output)
 
 
