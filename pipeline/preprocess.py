@@ -21,7 +21,7 @@ from pipeline.intake import Intake, files_of, take_in
 from pipeline.memory import require_memory
 from pipeline.progress import stage, watched
 from pipeline.rejects import JOB_REASONS
-from pipeline.report import write_report
+from pipeline.report import REPORT_FILE, write_report
 from pipeline.runners import Runner
 from pipeline.schema import TRAIN, VALID, Manifest, Shard, Split, Subwords
 from pipeline.text_shards import all_shards, read_text_shard, shard_names
@@ -152,7 +152,7 @@ def _require_quality(config: PreprocessConfig, manifest: Manifest, data: Path) -
         most = max(manifest.rejected, key=lambda reason: manifest.rejected[reason])
         raise UserError(
             f"--max-rejected: expected at most {config.max_rejected:.0%} of {manifest.read} pairs rejected, received"
-            f" {rejected / manifest.read:.1%}, most of them {most}; look into {data}, and loosen the rules, or raise"
+            f" {rejected / manifest.read:.1%}, most of them {most}; look into {data / REPORT_FILE}, and loosen the rules, or raise"
             " --max-rejected and run again, which takes up what is done"
         )
 
