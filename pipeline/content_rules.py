@@ -18,9 +18,9 @@ def letters(pair: Sides, least: float) -> Broken | None:
 
     OpusFilter, `AlphabetRatioFilter`; bicleaner-hardrules, `c_no_only_symbols` and `c_no_only_numbers`. One half here.
     """
-    for text, in_text, at_least in zip(pair.texts, pair.words, pair.letters, strict=True):
+    for text, at_least in zip(pair.texts, pair.letters, strict=True):
         if at_least < least * len(text):
-            share = scripts.count(scripts.letters(), text) / max(1, sum(map(len, in_text)))
+            share = scripts.count(scripts.letters(), text) / max(1, len("".join(text.split())))
             if share < least:
                 return Broken(share, least)
     return None

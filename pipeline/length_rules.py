@@ -1,9 +1,10 @@
 """Cleaning rules that count: characters, words, and the one side against the other.
 
-Each is a pure function of a pair and its thresholds; it returns what is wrong, or None.
+Each is a pure function of a pair and its thresholds, or makes one; it returns what is wrong, or None.
 """
 
 import re
+from collections.abc import Callable
 
 from pipeline.scripts import runs, without_spaces
 from pipeline.sides import URL_OR_MAIL, Broken, Sides
@@ -15,8 +16,8 @@ _MAY_BE_WIDE = re.compile("[\u1100-\U0010ffff]").search
 
 def empty(pair: Sides) -> Broken | None:
     """Rejects a pair of which a side has no word (Moses, `clean-corpus-n.perl`)."""
-    source, target = pair.words
-    return None if source and target else Broken()
+    source, target = pair.texts
+    return None if source.strip() and target.strip() else Broken()
 
 
 def characters(pair: Sides, most: int) -> Broken | None:
@@ -31,9 +32,12 @@ def words(pair: Sides, least: int, most: int) -> Broken | None:
     Moses, `clean-corpus-n.perl`, with the limits 1 and 250; OpusFilter, `LengthFilter`. A side whose script puts no
     spaces between words is not asked.
     """
-    for text, in_text in zip(pair.texts, pair.words, strict=True):
-        if not least <= len(in_text) <= most and not without_spaces(text):
-            return Broken(len(in_text), least if len(in_text) < least else most)
+    for text in pair.texts:
+        if least <= bool(text.strip()) and len(text) < 2 * most:  # There cannot be more.
+            continue
+        count = len(text.split())
+        if not least <= count <= most and not without_spaces(text):
+            return Broken(count, least if count < least else most)
     return None
 
 
@@ -52,18 +56,24 @@ def characters_ratio(pair: Sides, most: float) -> Broken | None:
     return Broken(wider / max(narrower, 1), most) if wider > most * narrower else None
 
 
-def longest_word(pair: Sides, most: int) -> Broken | None:
-    """Rejects a pair of which a side has a word of more than `most` characters (OpusFilter, `LongWordFilter`; 40).
+def longest_word(most: int) -> Callable[[Sides], Broken | None]:
+    """Makes the rule that rejects a pair of which a side has a word of more than `most` characters.
 
-    URLs and mail addresses are none, nor is what stands between spaces in a script that has none between words.
+    OpusFilter, `LongWordFilter`; 40 there and here. URLs and mail addresses are no words, nor is what stands between
+    spaces in a script that has none between words.
     """
-    for text, in_text in zip(pair.texts, pair.words, strict=True):
-        if len(text) > most and len(max(in_text, key=len, default="")) > most:
-            lengths = (len(word) for word in in_text if len(word) > most and not _no_word(word))
-            length = max(lengths, default=0)
-            if length:
-                return Broken(length, most)
-    return None
+    long = re.compile(rf"(?<!\S)\S{{{most + 1}}}")
+
+    def rule(pair: Sides) -> Broken | None:
+        for text in pair.texts:
+            if long.search(text):
+                lengths = (len(word) for word in text.split() if len(word) > most and not _no_word(word))
+                longest = max(lengths, default=0)
+                if longest:
+                    return Broken(longest, most)
+        return None
+
+    return rule
 
 
 def width(text: str) -> int:

@@ -1,6 +1,6 @@
 """Cleaning rules that are off unless their threshold is set, as they cost more, or good pairs of some kinds of text.
 
-Each is a pure function of a pair and its threshold; it returns what is wrong, or None.
+Each is a pure function of a pair and its threshold, or makes one; it returns what is wrong, or None.
 """
 
 import difflib

@@ -95,7 +95,7 @@ def rules(
         "characters": partial(length_rules.characters, most=config.max_characters),
         "words": partial(length_rules.words, least=config.min_words, most=config.max_words),
         "characters_ratio": partial(length_rules.characters_ratio, most=config.max_ratio),
-        "longest_word": partial(length_rules.longest_word, most=config.max_word_length),
+        "longest_word": length_rules.longest_word(config.max_word_length),
         "identical": content_rules.identical,
         "letters": partial(content_rules.letters, least=config.min_letters),
     }

@@ -13,12 +13,10 @@ class Sides(NamedTuple):
 
     Attributes:
         texts: Source and target.
-        words: What stands between white space, of both.
         letters: How many letters of their own scripts they have at least, so that most need not be counted exactly.
     """
 
     texts: tuple[str, str]
-    words: tuple[list[str], list[str]]
     letters: tuple[int, int]
 
 
@@ -45,4 +43,4 @@ def sides(
         source_letters: What counts its letters, from `scripts.least_letters`.
         target_letters: The target's.
     """
-    return Sides((source, target), (source.split(), target.split()), (source_letters(source), target_letters(target)))
+    return Sides((source, target), (source_letters(source), target_letters(target)))

@@ -20,6 +20,8 @@ from pipeline.errors import UserError
 from pipeline.schema import END_ID, PAD_ID, START_ID, UNK_ID
 
 _GUARD, _SPACE = "<0x21>", "\u2581"
+# Spaces other than the plain one, for Python's expressions and RE2's.
+_SPACES = "[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 # Of sentencepiece_model.proto: ModelProto.trainer_spec, TrainerSpec.model_type and its value for BPE.
 _TRAINER_SPEC, _MODEL_TYPE, _BPE = 2, 3, 2
 
@@ -117,8 +119,8 @@ class _SharedModel(sentencepiece_tokenizer._SentencepieceModelResource):
 class Tokenizer(tf.Module):
     """Text to piece ids and back, in graph operations that TF Serving has.
 
-    `detokenize(tokenize(texts))` equals `normalize(texts)`, except that U+2581, which stands for the space inside
-    SentencePiece, comes back as a space.
+    `detokenize(tokenize(texts))` equals `normalize(texts)`, except that every space comes back as a plain one, and so
+    does U+2581, which stands for the space inside SentencePiece.
 
     Args:
         model: A SentencePiece model's bytes, as `train_subwords` makes them.
@@ -167,7 +169,9 @@ class Tokenizer(tf.Module):
         return cls(model)
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """Turns texts into ids.
+        """Turns texts into ids; no-break and other spaces of their own width (Unicode's Zs) are plain ones.
+
+        Cleaned text has plain ones alone, so that a model knows no other.
 
         Args:
             texts: `(n,)` string, any bytes.
@@ -175,7 +179,7 @@ class Tokenizer(tf.Module):
         Returns:
             `(n, None)` int32, each row ending with END.
         """
-        return self._pieces.tokenize(normalize(texts))
+        return self._pieces.tokenize(tf.strings.regex_replace(normalize(texts), _SPACES, " "))
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Turns many texts into ids outside a graph: those that `tokenize` gives.
@@ -189,7 +193,8 @@ class Tokenizer(tf.Module):
         """
         if self._bpe is None:
             return self.tokenize(tf.constant(texts, tf.string)).to_list()
-        return self._bpe.encode(list(texts), add_eos=True)
+        plain = [text if text.isprintable() else re.sub(_SPACES, " ", text) for text in texts]
+        return self._bpe.encode(plain, add_eos=True)
 
     @functools.cached_property
     def _bpe(self) -> sentencepiece.SentencePieceProcessor | None:

@@ -25,6 +25,9 @@ def test_words_of_either_side():
     assert length_rules.words(pair("a b c", "a"), 1, 2) == length_rules.words(pair("a", "a b c"), 1, 2) == Broken(3, 2)
     assert length_rules.words(pair("a b", "a"), 2, 9) == Broken(1, 2)
     assert length_rules.words(pair("a b", "abc abc"), 2, 2) is None
+    assert length_rules.words(pair("a\tb c ", "abc abc"), 1, 2) == Broken(3, 2)
+    assert length_rules.words(pair(" ", "a"), 1, 2) == length_rules.words(pair("", "a"), 1, 2) == Broken(0, 1)
+    assert length_rules.words(pair("", "a"), 0, 1) is None
 
 
 def test_words_are_not_counted_without_spaces():
@@ -51,15 +54,15 @@ def test_wide_characters_count_twice():
 
 
 def test_longest_word():
-    assert length_rules.longest_word(pair("a " + "b" * 41, "a"), 40) == Broken(41, 40)
-    assert length_rules.longest_word(pair("a", "b" * 41 + " " + "c" * 43), 40) == Broken(43, 40)
-    assert length_rules.longest_word(pair("a " * 50, "b" * 40), 40) is None
-    assert length_rules.longest_word(pair("", ""), 40) is None
+    assert length_rules.longest_word(40)(pair("a " + "b" * 41, "a")) == Broken(41, 40)
+    assert length_rules.longest_word(40)(pair("a", "b" * 41 + " " + "c" * 43)) == Broken(43, 40)
+    assert length_rules.longest_word(40)(pair("a " * 50, "b" * 40)) is None
+    assert length_rules.longest_word(40)(pair("", "")) is None
 
 
 @pytest.mark.parametrize(
     "word", ["https://example.org/" + "a" * 40, "(www.example.org/" + "a" * 40, "a" * 40 + "@example.org", "字" * 41]
 )
 def test_what_is_no_word_may_be_long(word):
-    assert length_rules.longest_word(pair("a " + word, "b"), 40) is None
-    assert length_rules.longest_word(pair("a " + word, "b" * 42), 40) == Broken(42, 40)
+    assert length_rules.longest_word(40)(pair("a " + word, "b")) is None
+    assert length_rules.longest_word(40)(pair("a " + word, "b" * 42)) == Broken(42, 40)

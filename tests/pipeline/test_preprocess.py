@@ -259,6 +259,8 @@ def test_mistakes_are_refused_and_leave_no_data_set(configure, write_lines, tmp_
     longer = write_lines("longer.txt", ["x"] * 401)
     unequal = dataclasses.replace(config, target=(longer,))
     refused(unequal, r"--source, --target: .*source\.txt' with 400 and .*longer\.txt' with 401", tmp_path)
+    unknown = dataclasses.replace(config, cleaning=CleaningConfig(min_language=0.1), source_language="tlh")
+    refused(unknown, "--source-language: .*received 'tlh'", tmp_path)
     gone = str(tmp_path / "gone")
     refused(dataclasses.replace(config, exclude=(gone,)), "--exclude: .*gone", tmp_path)
     # What has been cleaned stays for the next one.
