@@ -57,9 +57,9 @@ def make_data(folder: Path, joint_vocabulary: bool, protect: bool = False) -> Pa
     output = folder / "data"
     preprocess(
         PreprocessConfig(
-            (source,),
-            (target,),
-            str(output),
+            source=(source,),
+            target=(target,),
+            output=str(output),
             vocab_size=460,
             joint_vocabulary=joint_vocabulary,
             protect=protect,
