@@ -77,13 +77,12 @@ def test_preprocess_beside_packages_of_the_same_names(command: Path, tmp_path: P
     lines = [f"the {a} and the {b} by the {c} ." for a in words for b in words for c in words]
     (tmp_path / "source").write_text("\n".join(lines) + "\n")
     (tmp_path / "target").write_text("\n".join(line.upper() for line in lines) + "\n")
-    files = "--source source --target target --output data --vocab-size 320 --shards 2"
-    workers = "--runner=FnApiRunner --direct_num_workers=2 --direct_running_mode=multi_processing"
+    options = "--source source --target target --output data --vocab-size 320 --shards 2 --workers 2"
     # PATH as with an activated environment: the workers are started by the name `python`.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     environment["PATH"] = f"{command.parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
-        [command, "preprocess", *files.split(), "--", *workers.split()],
+        [command, "preprocess", *options.split()],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
