@@ -12,9 +12,10 @@ _GROUPS = (
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
 )
-# Measured: the job's peak over corpora of several sizes (docs/performance.md).
-_PER_BYTE = 5.0
-_PROCESS = GB
+# Measured over 15 to 74 MB of text: 4.1 bytes a byte of text in one process, 8.1 with two workers, to which the text
+# goes from the process that shuffles it; a process that tokenizes has half a gigabyte besides.
+_PER_BYTE, _PER_BYTE_OF_WORKERS = 5, 10
+_PROCESS = GB // 2
 # Of each pair that is compared with others: its bands and its sketch, as the runner groups them.
 _COMPARED_PAIR = 700
 
@@ -22,14 +23,18 @@ _COMPARED_PAIR = 700
 def estimate(text_bytes: int, workers: int, compared: int = 0) -> int:
     """The most memory that a job on this machine takes, in bytes, as measured over corpora of several sizes.
 
-    All pairs pass through the memory of one process, grouped by shard; several workers have one shard each besides.
+    All pairs pass through the memory of one process, grouped by shard.
 
     Args:
         text_bytes: The corpus, both sides, as plain text, each copy counted.
         workers: Processes that share the work.
         compared: Pairs among which near duplicates are sought.
     """
-    return int(_PER_BYTE * text_bytes) + _PROCESS * workers + _COMPARED_PAIR * compared
+    if workers == 1:
+        needed = _PER_BYTE * text_bytes + _PROCESS
+    else:
+        needed = _PER_BYTE_OF_WORKERS * text_bytes + _PROCESS * (workers + 1)
+    return needed + _COMPARED_PAIR * compared
 
 
 def free(groups: Path = Path("/sys/fs/cgroup")) -> int:

@@ -116,7 +116,7 @@ def expected(corpus, tmp_path_factory):
     """The data set that one process makes."""
     output = tmp_path_factory.mktemp("expected") / "data"
     manifest = preprocess(dataclasses.replace(corpus, output=str(output)))
-    assert all(manifest.rejected[rule] for rule in ("leaked", "duplicate", "near_duplicate"))
+    assert all(manifest.rejected[rule] for rule in ("empty", "leaked", "duplicate", "near_duplicate"))
     assert manifest.splits["valid"].records
     return contents(output)
 
