@@ -12,6 +12,8 @@ from typing import IO, Any, TypeAlias
 
 # Place, number of the file, number of the line from 0, source, target, number of the copy from 0.
 PairRow: TypeAlias = tuple[bytes, int, int, str, str, int]
+# The same of a pair that stays: file, line, source, target, copy.
+TextRow: TypeAlias = tuple[int, int, str, str, int]
 # Number of the file, number of the line from 0, rule, value, threshold, source, target.
 RejectRow: TypeAlias = tuple[int, int, str, Any, Any, str | None, str | None]
 

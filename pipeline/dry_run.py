@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline import digests, readers
-from pipeline.clean_unit import split_digests
+from pipeline.assignment import split_digests
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.examples import Examples

@@ -7,7 +7,8 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline.clean_unit import HELD_OUT, CleanUnit
+from pipeline.assignment import HELD_OUT
+from pipeline.clean_unit import CleanUnit
 from pipeline.config import PreprocessConfig
 from pipeline.encode_shard import EncodeShard
 from pipeline.intake import Intake

@@ -15,8 +15,9 @@ import apache_beam as beam
 import numpy as np
 
 from pipeline import band_rows, digests
+from pipeline.assignment import PAIRS
 from pipeline.blocks import PairRow, pack, unpack
-from pipeline.clean_unit import PAIRS, Element
+from pipeline.clean_unit import Element
 from pipeline.config import PreprocessConfig
 from pipeline.minhash import banding, sketch
 from pipeline.schema import TRAIN

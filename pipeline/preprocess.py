@@ -20,7 +20,7 @@ from pipeline.findings import Findings, gather
 from pipeline.intake import Intake, files_of, take_in
 from pipeline.memory import require_memory
 from pipeline.progress import stage, watched
-from pipeline.rejects import JOB_REASONS
+from pipeline.rejects import JOB_REASONS, SAMPLED_OUT
 from pipeline.report import REPORT_FILE, write_report
 from pipeline.runners import Runner
 from pipeline.schema import TRAIN, VALID, Manifest, Shard, Split, Subwords
@@ -29,6 +29,8 @@ from pipeline.work_folder import WorkFolder, fingerprint, work_folder
 
 _DECIDING = ("sentencepiece", "tensorflow", "tensorflow-text")
 _TEXT, _SUBWORDS, _ENCODED, _DATA, _PROGRESS = "text", "subwords", "encoded", "data", "progress"
+# Settings that do not decide about a data set.
+_PLACES = {"output", "workers", "memory"}
 _FOUND = "found.json"
 # Settings that do not decide about the shards of text.
 _LATER = {"max_rejected", "vocab_size", "joint_vocabulary", "model_type", "character_coverage", "subword_sample"}
@@ -114,9 +116,7 @@ def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[P
 
 def _settings(config: PreprocessConfig) -> dict[str, Any]:
     """The settings that decide about a data set: in another folder, made by more workers, it is the same."""
-    return {
-        name: value for name, value in dataclasses.asdict(config).items() if name not in ("output", "workers", "memory")
-    }
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in _PLACES}
 
 
 def _deciding(config: PreprocessConfig) -> dict[str, Any]:
@@ -147,13 +147,14 @@ def _require_pairs(split: str, pairs: int, rejected: Mapping[str, int]) -> None:
 
 
 def _require_quality(config: PreprocessConfig, manifest: Manifest, data: Path) -> None:
-    rejected = sum(manifest.rejected.values())
+    # What a corpus of a weight below 1 leaves out is no flaw.
+    rejected = sum(manifest.rejected.values()) - manifest.rejected[SAMPLED_OUT]
     if rejected > config.max_rejected * manifest.read:
         most = max(manifest.rejected, key=lambda reason: manifest.rejected[reason])
         raise UserError(
             f"--max-rejected: expected at most {config.max_rejected:.0%} of {manifest.read} pairs rejected, received"
-            f" {rejected / manifest.read:.1%}, most of them {most}; look into {data / REPORT_FILE}, and loosen the rules, or raise"
-            " --max-rejected and run again, which takes up what is done"
+            f" {rejected / manifest.read:.1%}, most of them {most}; see {data / REPORT_FILE}, and loosen the rules, or"
+            " raise --max-rejected and run again, which takes up what is done"
         )
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline import digests, protected
+from pipeline import digests
+from pipeline.assignment import PAIRS, REJECTED, split_digests
 from pipeline.blocks import PairRow, RejectRow, pack, unpack, write_block
-from pipeline.clean_unit import PAIRS, REJECTED, Element, split_digests
+from pipeline.clean_unit import Element
 from pipeline.cleaning_config import CleaningConfig
 from pipeline.config import PreprocessConfig
 from pipeline.counters import Counters
@@ -22,8 +23,9 @@ from pipeline.files import write_beside
 from pipeline.filesystems import read_lines
 from pipeline.normalization import normalizer
 from pipeline.progress import KEPT
-from pipeline.rejects import DUPLICATE, LEAKED, NEAR_DUPLICATE, cut
+from pipeline.rejects import LEAKED
 from pipeline.schema import TRAIN
+from pipeline.survivors import survivors, without_leaked
 from pipeline.text_shards import ShardName
 
 NEAR = "near duplicates"
@@ -74,28 +76,14 @@ class DropLeaked(beam.DoFn):
         if tag != PAIRS or key[0] != TRAIN:
             yield element
             return
-        kept: list[PairRow] = []
-        leaked: list[PairRow] = []
-        for row in unpack(block):
-            sides = row[3:4] if self._config.leak_side == "source" else row[3:5]
-            is_leaked = any(digests.sentence_digest(side) in self._held_out for side in sides)
-            (leaked if is_leaked else kept).append(row)
-        if not leaked:
+        kept, rejected, dropped = without_leaked(unpack(block), self._held_out, self._config)
+        if not dropped:
             yield element
             return
         yield key, (PAIRS, pack(kept))
-        # Of several copies, the first is the pair.
-        rejected = [reject(row, LEAKED, None, None, self._config) for row in leaked if row[5] == 0]
         self._counters.add({LEAKED: len(rejected), KEPT: -len(rejected)})
         if rejected:
             yield key, (REJECTED, pack(rejected))
-
-
-def reject(row: PairRow, rule: str, value: Any, threshold: Any, config: PreprocessConfig) -> RejectRow:
-    """What the files of rejected pairs tell of a clean pair that the job drops."""
-    _, file, line, source, target, _ = row
-    texts = (None, None) if config.reject_text == "none" else (cut(source), cut(target))
-    return (file, line, rule, value, threshold, *texts)
 
 
 class WriteTextShard(beam.DoFn):
@@ -139,8 +127,8 @@ class WriteTextShard(beam.DoFn):
         pairs.sort()
         kept, before = 0, len(rejected)
         with write_beside(Path(self._folder, name.text)) as path, open(path, "wb") as file:
-            survivors = self._survivors(pairs, near, rejected)
-            while rows := list(itertools.islice(survivors, _ROWS)):
+            stay = survivors(pairs, near, rejected, self._config)
+            while rows := list(itertools.islice(stay, _ROWS)):
                 kept += len(rows)
                 write_block(file, rows)
         with write_beside(Path(self._folder, name.rejects)) as path, open(path, "wb") as file:
@@ -152,22 +140,3 @@ class WriteTextShard(beam.DoFn):
         with write_beside(Path(self._folder, name.counts)) as path:
             path.write_text(json.dumps(found))
         yield found
-
-    def _survivors(self, pairs: list[PairRow], near: dict[bytes, Any], rejected: list[RejectRow]) -> Iterator[tuple]:
-        """The pairs of each place's first, without the place; the others are added to the rejected ones."""
-        same = kept = b""
-        for row in pairs:
-            place, file, line, source, target, copy = row
-            group = place[: digests.SIZE]
-            if self._config.dedup != "none" and (place == same or group == kept):
-                reason: tuple[str, Any, Any] = (DUPLICATE, None, None)
-            elif place in near:
-                reason = (NEAR_DUPLICATE, near[place], self._config.near_duplicates)
-            else:
-                sides = protected.mask_pair(source, target) if self._config.protect else (source, target)
-                yield file, line, *sides, copy
-                same, kept = place, group
-                continue
-            same = place
-            if copy == 0:
-                rejected.append(reject(row, *reason, self._config))

@@ -3,8 +3,9 @@ from collections import Counter
 import pytest
 
 from pipeline import digests
+from pipeline.assignment import HELD_OUT, PAIRS, REJECTED
 from pipeline.blocks import unpack
-from pipeline.clean_unit import HELD_OUT, PAIRS, REJECTED, CleanUnit
+from pipeline.clean_unit import CleanUnit
 from pipeline.config import PreprocessConfig
 from pipeline.corpora import Corpus
 from pipeline.inputs import inputs

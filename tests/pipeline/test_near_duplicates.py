@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pipeline import digests, graph, readers
+from pipeline.assignment import PAIRS, REJECTED
 from pipeline.band_rows import COMPARED
 from pipeline.blocks import pack, read_blocks, unpack
-from pipeline.clean_unit import PAIRS, REJECTED
 from pipeline.config import PreprocessConfig
 from pipeline.corpora import aligned
 from pipeline.inputs import inputs
