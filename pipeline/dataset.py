@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -197,13 +198,14 @@ def survey(
         strength=subword_regularization,
         sides=regularized_sides,
     )
-    shapes = [features.largest(batch.shape) for pool in pools.as_numpy_iterator() for batch in division(*pool)]
+    # Counted by shape, of which there are not more in a longer epoch.
+    shapes = Counter(features.largest(batch.shape) for pool in pools.as_numpy_iterator() for batch in division(*pool))
     if not shapes:
         raise UserError(
             f"batching.max_source_length, batching.max_target_length: expected lengths that some pairs of {split} have,"
             f" received {max_source_length} and {max_target_length}, which leave none; raise them"
         )
-    return Survey(len(shapes), max(shapes, key=math.prod))
+    return Survey(shapes.total(), max(shapes, key=math.prod))
 
 
 def in_pieces(batches: tf.data.Dataset, pieces: int, rows: int = 1) -> tf.data.Dataset:
