@@ -132,7 +132,7 @@ def _parse(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> jsonargp
         return parser.parse_args(argv)
     except argparse.ArgumentError as error:
         message = " ".join(str(error).split())
-    if mistyped := re.match(r'Parser key "(.+)": Expected a (.+)\. Got value: (.*)', message):
+    if mistyped := re.match(r'Parser key "(.+)"(?: element \d+)?: Expected a (.+)\. Got value: (.*)', message):
         key, kind, value = mistyped.groups()
         kind = re.sub(r"<class '(.+)'>", r"\1", kind).replace("typing.Literal", "one of ")
         message = f"{_option(key)}: expected {kind}, received {value!r}"

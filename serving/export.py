@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.files import write_beside
 from serving.card import describe
 from serving.export_folder import EXPORT_FILE, next_version
-from serving.release_config import WeightKind
+from serving.release_config import SIGNATURES, SignatureName, WeightKind
 from serving.tf_serving_configs import write_configs
 from serving.translator import Translator
 
@@ -29,6 +29,7 @@ def export(
     ensemble: Sequence[str] = (),
     checks: Sequence[Callable[[Path, Translator], None]] = (),
     weights: WeightKind = "float32",
+    signatures: Sequence[SignatureName] = SIGNATURES,
 ) -> str:
     """Writes the best model of a run as the next version of an export.
 
@@ -38,6 +39,7 @@ def export(
         ensemble: Runs whose best models translate together with it.
         checks: Called with the written folder and what it holds, before it becomes a version; an error keeps it out.
         weights: How large matrices are stored.
+        signatures: What it answers: `serving_default` always, and `align` only where the model can.
 
     Returns:
         The path of the new version, `output/<version>`, with `saved_model.pb` and `export.json`. Beside it lie files of
@@ -63,16 +65,18 @@ def export(
         "weights": weights,
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
     }
-    signatures = {"serving_default": translator.translate}
-    signatures |= {name: getattr(translator, name) for name in ("nbest", "score", "prefix", "decode")}
-    if translator.attends:
-        signatures["align"] = translator.align
-    for signature in tqdm(signatures.values(), desc="trace", unit="signature", disable=None):
+    functions = {"serving_default": translator.translate}
+    functions |= {
+        name: getattr(translator, name)
+        for name in signatures
+        if name not in functions and (name != "align" or translator.attends)
+    }
+    for signature in tqdm(functions.values(), desc="trace", unit="signature", disable=None):
         signature.get_concrete_function()
     with write_beside(version) as folder:
         # Without gradients, which a service has no use for and which are functions of the graph, too.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(translator, str(folder), signatures=signatures, options=options)
+        tf.saved_model.save(translator, str(folder), signatures=functions, options=options)
         card |= describe(folder, run)
         (folder / EXPORT_FILE).write_text(json.dumps(card, indent=2) + "\n")
         for check in checks:

@@ -40,7 +40,7 @@ def release(run: str, output: str, settings: ReleaseConfig) -> str:
     if settings.compare_source is not None and settings.compare_target is not None:
         sources, references = read_test_set(settings.compare_source, settings.compare_target, "--compare-")
         checks.append(_no_worse_than_newest(output, sources, references, settings.margin))
-    version = export(run, output, settings.ensemble, checks, settings.weights)
+    version = export(run, output, settings.ensemble, checks, settings.weights, settings.signatures)
     if settings.keep is not None:
         remove_older(output, settings.keep)
     return version

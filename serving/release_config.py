@@ -6,6 +6,8 @@ from typing import Literal, get_args
 from pipeline.errors import UserError
 
 WeightKind = Literal["float32", "bfloat16", "int8"]
+SignatureName = Literal["serving_default", "nbest", "score", "prefix", "decode", "align"]
+SIGNATURES: tuple[SignatureName, ...] = get_args(SignatureName)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,6 +17,8 @@ class ReleaseConfig:
     Attributes:
         ensemble: Folders of other runs with the same subwords, which translate together with it.
         weights: How large matrices are stored, in 4, 2 or 1 bytes a number; they are made float32 as the version loads.
+        signatures: What it answers, `serving_default` always; each takes seconds to load. `align` is left out where the
+            model has no attention, or is an ensemble.
         keep: How many versions stay once the new one is there, the newest ones; by default all.
         check: Hold it to TensorFlow Serving's rules, and its translations to the run's, in a process of its own.
         check_source: File of sentences to translate for --check, one a line; by default a few built-in ones.
@@ -25,6 +29,7 @@ class ReleaseConfig:
 
     ensemble: tuple[str, ...] = ()
     weights: WeightKind = "float32"
+    signatures: tuple[SignatureName, ...] = SIGNATURES
     keep: int | None = None
     check: bool = False
     check_source: str | None = None
@@ -36,6 +41,10 @@ class ReleaseConfig:
         kinds = get_args(WeightKind)
         if self.weights not in kinds:
             raise UserError(f"--weights: expected one of {', '.join(kinds)}, received {self.weights!r}; choose one")
+        if unknown := sorted(set(self.signatures) - set(SIGNATURES)):
+            raise UserError(
+                f"--signatures: expected some of {', '.join(SIGNATURES)}, received {unknown[0]!r}; choose among them"
+            )
         if self.keep is not None and self.keep < 1:
             raise UserError(f"--keep: expected at least 1, received {self.keep}; keep one version or more")
         if self.margin < 0:

@@ -2,7 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,8 @@ def newest_version(export: str | Path) -> Path:
 class Servable:
     """The signatures of a SavedModel, run by a session of their own, as TF Serving does (which also switches XLA off).
 
-    Several threads may run it at once.
+    Several threads may run it at once. TensorFlow prepares the graph of a signature, which may take seconds, when it is
+    first run.
 
     Attributes:
         signatures: The definition of each signature, by name.
@@ -64,18 +66,9 @@ class Servable:
         with graph.as_default(), _without_warnings():
             meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
         self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(meta_graph.signature_def)
-        options = config_pb2.RunOptions(timeout_in_ms=max(1, round(timeout * 1000)))
-        self._callables = {
-            name: self._session._make_callable_from_options(
-                config_pb2.CallableOptions(
-                    feed=[info.name for _, info in sorted(signature.inputs.items())],
-                    fetch=[info.name for _, info in sorted(signature.outputs.items())],
-                    run_options=options,
-                )
-            )
-            for name, signature in self.signatures.items()
-            if signature.inputs
-        }
+        self._options = config_pb2.RunOptions(timeout_in_ms=max(1, round(timeout * 1000)))
+        self._callables: dict[str, Callable[..., list[np.ndarray]]] = {}
+        self._preparing = threading.Lock()
 
     def signature(self, name: str) -> meta_graph_pb2.SignatureDef:
         """The definition of a signature.
@@ -111,9 +104,9 @@ class Servable:
         Raises:
             StatusError: The run failed.
         """
-        signature = self.signatures[name]
+        signature, call = self.signatures[name], self._callable(name)
         try:
-            values = self._callables[name](*(inputs[alias] for alias in sorted(signature.inputs)))
+            values = call(*(inputs[alias] for alias in sorted(signature.inputs)))
         except tf.errors.OpError as error:
             raise StatusError(Code(error.error_code), error.message) from None
         return {
@@ -121,12 +114,26 @@ class Servable:
             for (alias, info), value in zip(sorted(signature.outputs.items()), values, strict=True)
         }
 
+    def _callable(self, name: str) -> Callable[..., list[np.ndarray]]:
+        if name in self._callables:
+            return self._callables[name]
+        signature = self.signatures[name]
+        options = config_pb2.CallableOptions(
+            feed=[info.name for _, info in sorted(signature.inputs.items())],
+            fetch=[info.name for _, info in sorted(signature.outputs.items())],
+            run_options=self._options,
+        )
+        with self._preparing:
+            if name not in self._callables:
+                self._callables[name] = self._session._make_callable_from_options(options)
+        return self._callables[name]
+
     def warm_up(self) -> None:
         """Runs every signature once on one row, so that the first request does not pay for preparing the graph.
 
         A number is -1, which stands for the exported setting.
         """
-        for name in self._callables:
+        for name in (name for name, signature in self.signatures.items() if signature.inputs):
             inputs = {
                 alias: np.full(
                     [max(dim.size, 1) for dim in info.tensor_shape.dim],

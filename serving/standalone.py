@@ -62,12 +62,11 @@ def feed(info: Any, texts: list[bytes]) -> Any:
 def run(session: Any, signature: Any, texts: list[bytes]) -> dict[str, Any]:
     """Runs a signature: the shape and the values of each output; of bytes that are no UTF-8, surrogates."""
     import numpy as np
-    from tensorflow.core.protobuf import config_pb2
 
-    fed, fetched = sorted(signature.inputs.items()), sorted(signature.outputs.items())
-    options = config_pb2.CallableOptions(feed=[info.name for _, info in fed], fetch=[info.name for _, info in fetched])
-    values = session._make_callable_from_options(options)(*(feed(info, texts) for _, info in fed))
-    outputs = {name: np.asarray(value) for (name, _), value in zip(fetched, values, strict=True)}
+    # The session prepares a signature's graph once, and knows it again by what is fed and fetched.
+    fed = {info.name: feed(info, texts) for _, info in sorted(signature.inputs.items())}
+    fetched = {name: info.name for name, info in sorted(signature.outputs.items())}
+    outputs = {name: np.asarray(value) for name, value in session.run(fetched, fed).items()}
     return {
         name: {
             "shape": value.shape,

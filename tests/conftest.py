@@ -1,14 +1,17 @@
 import gc
-from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _give_up_graphs():
-    """Frees the graphs of a file's tests, which refer to themselves: a process runs a thousand tests."""
+    """Frees the graphs of a file's tests, which refer to themselves: a process runs a thousand tests.
+
+    What is left, TensorFlow's own and the session's fixtures, is looked at no more, which saves a second each time.
+    """
     yield
     gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser):
@@ -16,13 +19,16 @@ def pytest_addoption(parser):
     parser.addoption("--model", default="nmt", help="the name of its model")
 
 
+# What trains, and so is shared by all tests that want it.
+RUNS = {"run", "plain_run", "protected_run"}
+
+
 # Before the plugin reads the marks.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keeps the tests of a file in one process, and all of `serving`, which share models: what trains these is slow."""
-    serving = Path(__file__).with_name("serving")
+    """Keeps the tests of a file in one process, and those of the files that share trained models."""
+    training = {item.path for item in items if RUNS & set(item.fixturenames)}
     for item in items:
-        of_serving = serving in item.path.parents
-        item.add_marker(pytest.mark.xdist_group("serving" if of_serving else str(item.path)))
-        if of_serving and {"run", "plain_run", "protected_run"} & set(item.fixturenames):
+        item.add_marker(pytest.mark.xdist_group("trained" if item.path in training else str(item.path)))
+        if RUNS & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)

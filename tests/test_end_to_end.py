@@ -168,7 +168,7 @@ def test_an_ensemble_as_runs_and_as_one_export(
     whole: Whole, translate: Translate, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     together, export = ["--ensemble", whole.other, whole.run], str(tmp_path / "export")
-    assert nmt.main(["export", whole.run, "--output", export, *together]) == 0
+    assert nmt.main(["export", whole.run, "--output", export, "--signatures", "nbest", *together]) == 0
     card = json.loads((tmp_path / "export" / "1" / "export.json").read_text())
     assert [card["run"], *(member["run"] for member in card["ensemble"])] == [whole.run, whole.other, whole.run]
     assert translate(whole.run, *together, lines=LINES[:11]) == translate(export, lines=LINES[:11])
@@ -193,7 +193,7 @@ def test_the_mean_of_epochs_is_a_run(
     files = ["--source", str(whole.test_source), "--target", str(whole.test_target)]
     assert nmt.main(["evaluate", last, *files]) == 0
     assert nmt.main(["inspect", last, "--text", "The cook sees the dog.", "--output", str(tmp_path / "page.html")]) == 0
-    assert nmt.main(["export", last, "--output", str(tmp_path / "export")]) == 0
+    assert nmt.main(["export", last, "--output", str(tmp_path / "export"), "--signatures", "serving_default"]) == 0
     capfdbinary.readouterr()
     assert translate(str(tmp_path / "export"), lines=LINES[:11]) == translate(last, lines=LINES[:11])
     assert nmt.main(["average", whole.run, "--output", last]) == 2

@@ -100,6 +100,10 @@ def test_every_argument_is_described(verb: str) -> None:
             ["export", "RUN", "--output", "x", "--weights", "int4"],
             "--weights: expected one of ['float32', 'bfloat16', 'int8'], received 'int4'; see `nmt export --help`",
         ),
+        (
+            ["export", "RUN", "--output", "x", "--signatures", "nbest", "rank"],
+            "--signatures: expected one of ['serving_default', 'nbest', 'score', 'prefix', 'decode', 'align'], rec",
+        ),
         (["export", "RUN", "--output", "x", "--keep", "0"], "--keep: expected at least 1, received 0; keep one"),
         (["serve", "a", "b"], "unrecognized arguments: b; see `nmt serve --help`"),
         (

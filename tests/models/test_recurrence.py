@@ -361,12 +361,11 @@ def test_jax_agrees(make_model, make_batch, tmp_path):
         gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
         stepped = []
         if not number:
+            arrays |= options_and_what_they_give(model, inputs["source_ids"])
             model.compile(optimizer=keras.optimizers.SGD(1.0, global_clipnorm=0.1), run_eagerly=True)
             model.train_on_batch(inputs, targets)
             stepped = [variable.numpy() for variable in model.trainable_variables]
         arrays |= {f"{number}/config": json.dumps(model.get_config()), f"{number}/loss": loss.numpy()}
-        if not number:
-            arrays |= options_and_what_they_give(model, inputs["source_ids"])
         arrays |= {f"{number}/ids": np.stack([hypotheses.ids for hypotheses in found])}
         for kind, values in (("weight", weights), ("gradient", gradients), ("stepped", stepped)):
             arrays |= {f"{number}/{kind}/{at}": np.asarray(value) for at, value in enumerate(values)}

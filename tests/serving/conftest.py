@@ -146,6 +146,24 @@ def export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def translator(run: Path):
+    """What `run` translates with; its graphs are made once for all tests."""
+    from serving.translator import Translator
+
+    return Translator.from_run(run)
+
+
+@pytest.fixture(scope="session")
+def servable(export: Path):
+    """The version of `export`, whose signatures are prepared once for all tests."""
+    from serving.servable import Servable
+
+    servable = Servable(export / "1")
+    yield servable
+    servable.close()
+
+
+@pytest.fixture(scope="session")
 def urls(export: Path) -> Iterator[list[str]]:
     """The URLs of `export`, served over REST and gRPC."""
     from serving.models_config import ModelSource

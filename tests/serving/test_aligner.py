@@ -9,7 +9,6 @@ from models.inspection import attend
 from models.run import load_model, load_shortlist
 from models.search import search
 from pipeline.tokenizer import normalize
-from serving.servable import Servable
 from serving.translator import Translator
 
 TEXTS = [
@@ -22,11 +21,6 @@ TEXTS = [
     'e\u0301 "\\\u0001"\u2028 \u2003\u212b\u212b.\u3000x',
     "two. " * 70,
 ]
-
-
-@pytest.fixture(scope="module")
-def translator(run):
-    return Translator.from_run(run)
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +99,9 @@ def test_company_does_not_matter(translator, found):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 8])
-def test_the_saved_graph(export, found, count):
-    servable = Servable(export / "1")
-    try:
-        texts = np.array([text.encode() for text in TEXTS[:count]], object)
-        saved = servable.run("align", {"text": texts})
-    finally:
-        servable.close()
+def test_the_saved_graph(servable, found, count):
+    texts = np.array([text.encode() for text in TEXTS[:count]], object)
+    saved = servable.run("align", {"text": texts})
     assert saved["translation"].tolist() == found["translation"][:count].tolist()
     assert saved["alignment"].shape == (count,)
     for one, other in zip(saved["alignment"], found["alignment"], strict=False):

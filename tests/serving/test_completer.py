@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.servable import Servable
 from serving.status import Code, StatusError
 from serving.translator import Translator
 
@@ -28,18 +27,6 @@ PREFIXES = [
     "<s> </s> <0x0A>",
     "u\u0308ber e",
 ]
-
-
-@pytest.fixture(scope="module")
-def translator(run):
-    return Translator.from_run(run)
-
-
-@pytest.fixture(scope="module")
-def servable(export):
-    servable = Servable(export / "1")
-    yield servable
-    servable.close()
 
 
 def complete(translator, texts, prefixes):

@@ -31,13 +31,6 @@ def plain_export(plain_run, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def servable(export):
-    servable = Servable(export / "1")
-    yield servable
-    servable.close()
-
-
 def test_nothing_that_the_server_refuses(export):
     graph = read_graph(export / "1")
     assert "SentencepieceTokenizeOp" in {node.op for node in nodes(graph)}, "the functions were not looked into"
@@ -167,7 +160,7 @@ def test_the_card_beside_the_model(export, run):
 
 
 def test_an_ensemble_is_one_graph_and_translates_as_its_runs(run, other_run, sentences, tmp_path):
-    version = Path(make_export(str(run), str(tmp_path), [str(other_run), str(run)]))
+    version = Path(make_export(str(run), str(tmp_path), [str(other_run), str(run)], signatures=("nbest", "align")))
     assert broken_rules(read_graph(version)) == []
     texts, expected = sentences[:80], Translator.from_run(run, [other_run, run])
     servable = Servable(version)
@@ -203,9 +196,9 @@ def test_a_failure_leaves_nothing_and_versions_count_up(plain_run, tmp_path):
         (tmp_path / name).mkdir()
     before = sorted(tmp_path.iterdir())
     with pytest.raises((tf.errors.OpError, OSError), match="File too large"), largest_file(50_000):
-        make_export(str(plain_run), str(tmp_path))
+        make_export(str(plain_run), str(tmp_path), signatures=())
     assert sorted(tmp_path.iterdir()) == before
-    assert make_export(str(plain_run), str(tmp_path)) == str(tmp_path / "8")
+    assert make_export(str(plain_run), str(tmp_path), signatures=()) == str(tmp_path / "8")
     assert {path.name for path in (tmp_path / "8").iterdir()} >= {"saved_model.pb", "export.json", "variables"}
     assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "8", *(tmp_path / name for name in CONFIGS)])
 
@@ -278,7 +271,7 @@ def test_an_error_keeps_a_version_out(plain_run, tmp_path):
         raise UserError("no")
 
     with pytest.raises(UserError, match="no"):
-        make_export(str(plain_run), str(tmp_path), checks=[refuse])
+        make_export(str(plain_run), str(tmp_path), checks=[refuse], signatures=())
     assert seen == [
         (["assets", "assets.extra", "export.json", "fingerprint.pb", "saved_model.pb", "variables"], Translator)
     ]

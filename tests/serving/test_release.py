@@ -8,6 +8,7 @@ from serving.endpoint import open_model
 from serving.export import export
 from serving.release import release
 from serving.release_config import ReleaseConfig
+from serving.servable import Servable
 from serving.translator import Translator
 
 
@@ -28,10 +29,11 @@ def write(tmp_path):
 
 def test_it_checks_and_keeps(run, tmp_path, write, sentences):
     output = tmp_path / "export"
-    options = ReleaseConfig(keep=2, check_source=write("source", sentences[:20]))
+    options = ReleaseConfig(keep=2, signatures=("decode",), check_source=write("source", sentences[:20]))
     assert [release(str(run), str(output), options) for _ in range(2)] == [f"{output}/1", f"{output}/2"]
-    release(str(run), str(output), ReleaseConfig(keep=2, check=True))
+    release(str(run), str(output), ReleaseConfig(keep=2, signatures=(), check=True))
     assert names(output) == ["2", "3"]
+    assert set(Servable(output / "3").signatures) - {"__saved_model_init_op"} == {"serving_default"}
 
 
 def test_a_failed_check_leaves_no_version(run, other_run, tmp_path):
@@ -42,7 +44,7 @@ def test_a_failed_check_leaves_no_version(run, other_run, tmp_path):
         check_export(folder, other, ["one red cats", "two blue dogs"])
 
     with pytest.raises(UserError, match=r"^--check: .* it translates as its run does: 'one red cats' became"):
-        export(str(run), str(tmp_path / "export"), checks=[check])
+        export(str(run), str(tmp_path / "export"), checks=[check], signatures=())
     assert names(tmp_path / "export") == []
 
 
@@ -50,7 +52,7 @@ def test_a_new_version_must_not_be_worse(run, other_run, plain_run, tmp_path, wr
     output = tmp_path / "export"
     references = open_model(str(run))(sentences)
     files = {"compare_source": write("source", sentences), "compare_target": write("target", references)}
-    options = ReleaseConfig(**files)
+    options = ReleaseConfig(signatures=(), **files)
     release(str(run), str(output), options)
     assert f"{output}: there is no version yet to compare with" in capsys.readouterr().err
     # The plain run has hardly learned, and the first one's own translations are the references.

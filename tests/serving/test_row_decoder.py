@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from serving.client import Client, TranslationError
 from serving.decode_options import OPTIONS
-from serving.servable import Servable
 from serving.status import Code, StatusError
 from serving.translator import Translator
 
@@ -31,13 +30,6 @@ def columns(rows):
         name: np.array([row.get(name, -1) for row in rows], "int32" if kind is int else "float32")
         for name, kind in OPTIONS.items()
     }
-
-
-@pytest.fixture(scope="module")
-def servable(export):
-    servable = Servable(export / "1")
-    yield servable
-    servable.close()
 
 
 def decode(servable, texts, rows):

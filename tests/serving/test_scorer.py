@@ -8,7 +8,6 @@ from models.ensemble import load_ensemble
 from models.run import load_model
 from models.scoring import decoder_inputs, token_log_probabilities
 from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
-from serving.servable import Servable
 from serving.status import Code, StatusError
 from serving.translator import Translator
 
@@ -23,11 +22,6 @@ PAIRS = [
 ]
 # 39 pieces and END, the most that is taken; 70 pieces of the target are, as 40 * 1.5 + 10 are.
 LONGEST_TEXT, LONGEST_TARGET = " ".join(["one"] * 39), " ".join(["eins"] * 69)
-
-
-@pytest.fixture(scope="module")
-def translator(run):
-    return Translator.from_run(run)
 
 
 def columns(pairs):
@@ -97,23 +91,19 @@ def test_an_ensemble(run, other_run):
 
 
 @pytest.mark.slow
-def test_the_saved_graph(export, run, translator):
-    servable = Servable(export / "1")
-    try:
-        for count in (0, 1, 65):
-            pairs = (PAIRS * 11)[:count]
-            inputs = {
-                name: np.array([pair[side].encode() for pair in pairs], object)
-                for side, name in enumerate(("text", "target"))
-            }
-            check(servable.run("score", inputs), load_model(run), translator, pairs)
-        for targets, message in (
-            ([LONGEST_TARGET, f"{LONGEST_TARGET} eins"], "target: expected at most 70 pieces"),
-            (["eins"], "text, target: expected as many of either"),
-        ):
-            inputs = {"text": np.array([b"one"] * 2, object), "target": np.array([t.encode() for t in targets], object)}
-            with pytest.raises(StatusError, match=message) as caught:
-                servable.run("score", inputs)
-            assert caught.value.code == Code.INVALID_ARGUMENT
-    finally:
-        servable.close()
+def test_the_saved_graph(servable, run, translator):
+    for count in (0, 1, 65):
+        pairs = (PAIRS * 11)[:count]
+        inputs = {
+            name: np.array([pair[side].encode() for pair in pairs], object)
+            for side, name in enumerate(("text", "target"))
+        }
+        check(servable.run("score", inputs), load_model(run), translator, pairs)
+    for targets, message in (
+        ([LONGEST_TARGET, f"{LONGEST_TARGET} eins"], "target: expected at most 70 pieces"),
+        (["eins"], "text, target: expected as many of either"),
+    ):
+        inputs = {"text": np.array([b"one"] * 2, object), "target": np.array([t.encode() for t in targets], object)}
+        with pytest.raises(StatusError, match=message) as caught:
+            servable.run("score", inputs)
+        assert caught.value.code == Code.INVALID_ARGUMENT

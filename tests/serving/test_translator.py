@@ -15,11 +15,6 @@ from serving.translator import Translator
 
 
 @pytest.fixture(scope="module")
-def translator(run):
-    return Translator.from_run(run)
-
-
-@pytest.fixture(scope="module")
 def model(run):
     return load_model(run)
 

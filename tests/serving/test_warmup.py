@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.servable import Servable
 from serving.warmup import WARMUP_FILE, write_warmup
 
 
@@ -64,14 +63,10 @@ def test_without_the_extra_there_is_no_file(version, monkeypatch):
     assert not (version / "assets.extra").exists()
 
 
-def test_an_export_answers_its_warm_up(export):
+def test_an_export_answers_its_warm_up(export, servable):
     found = list(requests(export / "1"))
     told = json.loads((export / "1" / "export.json").read_text())["warm_up_requests"]
-    servable = Servable(export / "1")
-    try:
-        assert len(found) == told == 2 * len([each for each in servable.signatures.values() if each.inputs])
-        for request in found:
-            outputs = servable.run(request.model_spec.signature_name, inputs(request))
-            assert {len(value) for value in outputs.values()} == {len(inputs(request)["text"])}
-    finally:
-        servable.close()
+    assert len(found) == told == 2 * len([each for each in servable.signatures.values() if each.inputs])
+    for request in found:
+        outputs = servable.run(request.model_spec.signature_name, inputs(request))
+        assert {len(value) for value in outputs.values()} == {len(inputs(request)["text"])}

@@ -243,7 +243,7 @@ def test_a_translation_goes_on_while_the_model_is_exported_anew(run, tmp_path):
     from serving.export import export
 
     folder, ended = tmp_path / "export", threading.Event()
-    export(str(run), str(folder))
+    export(str(run), str(folder), signatures=())
     with (
         running(str(folder), config=ServerConfig(poll_interval=0.2)) as url,
         concurrent.futures.ThreadPoolExecutor(4) as pool,
@@ -254,7 +254,7 @@ def test_a_translation_goes_on_while_the_model_is_exported_anew(run, tmp_path):
         clients = [pool.submit(ask_until, ended, url, body) for _ in range(4)]
         try:
             for number in (2, 3):
-                assert export(str(run), str(folder)) == str(folder / str(number))
+                assert export(str(run), str(folder), signatures=()) == str(folder / str(number))
                 wait_until(url, {str(number - 1): ("END", "OK"), str(number): ("AVAILABLE", "OK")}, seconds=120)
         finally:
             ended.set()

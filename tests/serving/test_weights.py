@@ -127,7 +127,7 @@ def exports(run, other_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     ensembles = {"int8": [], "bfloat16": [str(other_run)]}
     return {
-        kind: Path(make_export(str(run), str(folder / kind), ensemble, [check_export], kind))
+        kind: Path(make_export(str(run), str(folder / kind), ensemble, [check_export], kind, signatures=()))
         for kind, ensemble in ensembles.items()
     }
 
