@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import apache_beam as beam
@@ -114,3 +115,9 @@ def test_a_cluster_that_does_not_answer_is_told_at_once():
     ):
         with pytest.raises(UserError, match=rf"-- {flags[1].partition('=')[0]}: .* received '.*localhost:{port}'"):
             Runner(beam_args=flags).run(steps(refuse))
+
+
+def test_a_runner_that_is_not_installed_names_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam.runners.dask.dask_runner", None)
+    with pytest.raises(UserError, match=r"-- --runner: .*dask.*; install it with `pip install keras-nmt\[dask\]`"):
+        Runner(beam_args=["--runner=Dask"]).run(steps(refuse))
