@@ -15,7 +15,7 @@ from pipeline.tokenizer import Tokenizer, train_subwords
 JOINT_FILE, SIDE_FILES = "joint.spm", ("source.spm", "target.spm")
 _IDS = (PAD_ID, UNK_ID, START_ID, END_ID)
 # In NFC; a normalization beyond it, white space that is put in order and letters in lower case would show.
-_PROBE = "  \ufb01 \uff21\u00b2 \u3000 X  \U0001f917 "
+_PROBE = "  \ufb01 \uff21\u00b2   X  \U0001f917 "
 
 Sentences = Callable[[tuple[int, ...]], Iterable[str]]
 
