@@ -84,6 +84,21 @@ def test_a_dry_run_counts_what_the_job_does(settings, given):
     assert ("source" in told[0]) == (config.reject_text == "all")
 
 
+def test_weights_leave_out_and_repeat(settings, tmp_path):
+    config = settings(exclude=())
+    corpora = tmp_path / "corpora.yaml"
+    parts = [(name, weight) for name, weight in (("half", 0.5), ("twice", 2))]
+    corpora.write_text(
+        "".join(
+            f"- {{name: {name}, weight: {weight}, source: [{config.source[0]}], target: [{config.target[0]}]}}\n"
+            for name, weight in parts
+        )
+    )
+    tried = dry_run(PreprocessConfig(corpora=str(corpora), output="unused", dedup="none", valid_share=1e-9), 200)
+    assert tried.read == 200 and 20 < tried.rejected["sampled_out"] < 80
+    assert tried.kept == {"train": 100 - tried.rejected["sampled_out"] + 200, "valid": 0}
+
+
 def test_the_command_tells_what_is_rejected(settings, capsys: pytest.CaptureFixture[str]):
     config = settings()
     argv = ["--source", *config.source, "--target", *config.target, "--output", config.output]
