@@ -30,7 +30,7 @@ setup(
         "backports.zstd>=1,<2",
         "numpy>=2",
         "pyarrow>=18,<26",
-        "sentencepiece>=0.2,<0.3",
+        "sentencepiece>=0.2.3,<0.3",
         "sacrebleu>=2.5,<3",
         "google-crc32c>=1.7,<2",
         "filelock>=3.16,<4",

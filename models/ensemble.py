@@ -72,7 +72,8 @@ def load_ensemble(runs: Sequence[str | Path]) -> Ensemble:
     """Loads the best models of runs with the same subwords.
 
     Raises:
-        UserError: One is no run, has no finished epoch, or has other subwords or protects other text than the first.
+        UserError: One is no run, has no finished epoch, or has other subwords, protects other text or translates
+            between other languages than the first.
     """
     first, *others = map(RunConfig.read_from, runs)
     for run, config in zip(runs[1:], others, strict=True):
@@ -88,4 +89,12 @@ def load_ensemble(runs: Sequence[str | Path]) -> Ensemble:
                 f"--ensemble: expected runs that protect the same text as {str(runs[0])!r}, received {str(run)!r},"
                 " which has another pattern of it; train it on the same data set"
             )
+        # With a joint vocabulary, the subwords are those of the other direction too.
+        for side in ("source", "target"):
+            its, wanted = (getattr(each, f"{side}_language") for each in (config, first))
+            if its and wanted and its != wanted:
+                raise UserError(
+                    f"--ensemble: expected runs of the {side} language of {str(runs[0])!r}, {wanted}, received"
+                    f" {str(run)!r} with {its}; train it in the same direction"
+                )
     return Ensemble([load_model(run) for run in runs])

@@ -60,8 +60,9 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
             f"--output: expected a new or empty folder, received {config.output!r}, which holds something;"
             " name another one, or remove it first"
         )
-    # What the rules cannot be asked is told before anything is read.
+    # What the rules cannot be asked, and a model that cannot be used, is told before anything is read.
     rules.cleaner(config.cleaning, config.source_language, config.target_language)
+    _require_models(config)
     runner = Runner(config.workers, beam_args)
     runner.require_reachable([*files_of(config), config.output])
     with work_folder(output) as work:
@@ -73,6 +74,14 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
         manifest.write(data)
         os.replace(data, output)
     return Manifest.read_from(output)
+
+
+def _require_models(config: PreprocessConfig) -> None:
+    if config.subwords:
+        from pipeline.subwords import read_model
+
+        for path in config.subwords:
+            read_model(path, config.user_symbols, config.protect)
 
 
 def _state(path: str) -> list[Any]:

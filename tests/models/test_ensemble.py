@@ -176,6 +176,17 @@ def test_other_subwords_are_refused(save, side):
         load_ensemble(runs)
 
 
+def test_the_other_direction_is_refused(save):
+    german, english = (
+        {"source_language": one, "target_language": other} for one, other in (("de", "en"), ("en", "de"))
+    )
+    runs = [save("one", {}, **german), save("untold", {}), save("two", {}, **english)]
+    assert len(load_ensemble(runs[:2]).members) == 2
+    told = rf"^--ensemble: expected runs of the source language of '{runs[0]}', de, received '{runs[2]}' with en; train"
+    with pytest.raises(UserError, match=told):
+        load_ensemble(runs)
+
+
 def test_other_protected_text_is_refused(save):
     runs = [save("one", {}, protected="a"), save("two", {}, protected="a"), save("three", {}, protected="b")]
     assert len(load_ensemble(runs[:2]).members) == 2
