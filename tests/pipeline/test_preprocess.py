@@ -263,11 +263,11 @@ def test_mistakes_are_refused_and_leave_no_data_set(configure, write_lines, tmp_
     refused(unknown, "--source-language: .*received 'tlh'", tmp_path)
     gone = str(tmp_path / "gone")
     refused(dataclasses.replace(config, exclude=(gone,)), "--exclude: .*gone", tmp_path)
+    refused(dataclasses.replace(config, exclude=config.source), "for train, received none .*leaked", tmp_path)
+    refused(dataclasses.replace(config, valid_share=1e-9), "for valid, received none .*--valid-share", tmp_path)
     # What has been cleaned stays for the next one, if anything is left of it.
     work = ("data.work",)
     refused(dataclasses.replace(config, vocab_size=261), "--vocab-size: expected at least 28[0-9]", tmp_path, work)
-    refused(dataclasses.replace(config, exclude=config.source), "for train, received none .*leaked", tmp_path)
-    refused(dataclasses.replace(config, valid_share=1e-9), "for valid, received none .*--valid-share", tmp_path)
     refused(dataclasses.replace(config, max_pieces=2), "for train, received none .*400 too_many_pieces", tmp_path, work)
 
 

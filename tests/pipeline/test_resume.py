@@ -1,0 +1,179 @@
+"""What a job leaves behind and takes up: finished shards, one job at a time, an error for too many rejects."""
+
+import dataclasses
+import gzip
+import itertools
+import json
+import os
+import re
+from pathlib import Path
+
+import filelock
+import pytest
+
+from pipeline import digests
+from pipeline.config import PreprocessConfig
+from pipeline.errors import UserError
+from pipeline.preprocess import preprocess
+from pipeline.survivors import survivors
+from pipeline.work_folder import work_folder
+
+PAIRS = [(f"the source {number}", f"das Ziel {number}") for number in range(300)]
+DIRT = [("", "empty"), ("x" * 41, "y" * 41), PAIRS[5], (b"\xff", "broken")]
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def test_rejected_pairs_are_told_with_file_line_value_and_text(configure):
+    config = configure(
+        [*PAIRS, *DIRT, (" ".join(["abcdef"] * 60), " ".join(["ghijkl"] * 60))], PAIRS[:3], max_pieces=50
+    )
+    preprocess(config)
+    told = []
+    for path in sorted(Path(config.output).glob("rejected-*.jsonl.gz")):
+        with gzip.open(path) as file:
+            rows = [json.loads(line) for line in file]
+        assert [row["line"] for row in rows] == sorted(row["line"] for row in rows)
+        told += rows
+    name = f"{config.source[0]}|{config.target[0]}"
+    assert {row["file"] for row in told} == {name}
+    by_line = {row["line"]: row for row in told if row["rule"] != "leaked"}
+    assert {line: (row["rule"], row["value"], row["threshold"]) for line, row in by_line.items() if line != 305} == {
+        301: ("empty", None, None),
+        302: ("longest_word", 41, 40),
+        303: ("duplicate", None, None),
+        304: ("invalid_utf8", None, None),
+    }
+    assert by_line[305]["rule"] == "too_many_pieces" and by_line[305]["value"] > by_line[305]["threshold"] == 50
+    assert (by_line[304]["source"], by_line[303]["target"]) == ("\\xff", PAIRS[5][1])
+    assert sorted(row["line"] for row in told if row["rule"] == "leaked") == [1, 2, 3]
+
+
+@pytest.mark.slow
+def test_more_rejected_than_allowed_is_an_error_after_the_report(configure):
+    config = configure([*PAIRS, *[("", "empty")] * 100], max_rejected=0.2)
+    with pytest.raises(
+        UserError, match=r"--max-rejected: expected at most 20% of 400 .*received 25.0%, most .*empty"
+    ) as told:
+        preprocess(config)
+    report = Path(re.search(r"see (\S+report\.html)", str(told.value))[1])
+    assert "empty" in report.read_text() and not Path(config.output).exists()
+    # What was made is taken up.
+    records = report.with_name("train-00000-of-00003.tfrecord").stat().st_ino
+    manifest = preprocess(dataclasses.replace(config, max_rejected=0.25))
+    assert manifest.rejected["empty"] == 100 and not report.exists()
+    assert Path(config.output, "train-00000-of-00003.tfrecord").stat().st_ino == records
+
+
+def killed(config, at):
+    """Ends a job by the system's failure to rename to such a name; gives the folder of what it leaves."""
+    from pipeline import files
+
+    replace = os.replace
+
+    def refuse(source, target):
+        if re.search(at, str(target)):
+            raise OSError(28, "No space left on device", str(target))
+        replace(source, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files.os, "replace", refuse)
+        with pytest.raises(Exception, match="No space left"):
+            preprocess(config)
+    work = Path(f"{config.output}.work")
+    assert not Path(config.output).exists() and not list(work.rglob("manifest.json"))
+    return work
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [r"train-00001\.text$", r"train-00001-of-00003\.tfrecord$", r"manifest\.json$"])
+def test_what_was_finished_is_taken_up_and_the_bytes_are_the_same(configure, tmp_path, at):
+    config = configure(PAIRS, PAIRS[:20])
+    work = killed(config, at)
+    finished = {
+        record: (work / "data" / record).stat().st_ino
+        for record in (json.loads(path.read_text())["file"] for path in work.glob("encoded/*-00???.json"))
+    }
+    assert (work / "text" / "train-00000.json").exists() and bool(finished) == ("text" not in at)
+    preprocess(config)
+    assert {record: Path(config.output, record).stat().st_ino for record in finished} == finished
+    assert not work.exists()
+    whole = dataclasses.replace(config, output=str(tmp_path / "whole"))
+    preprocess(whole)
+    assert contents(config.output) == contents(whole.output)
+
+
+@pytest.mark.slow
+def test_nothing_stale_is_taken_up(configure, tmp_path):
+    config = configure(PAIRS, PAIRS[:20])
+    killed(config, r"manifest\.json$")
+    other = dataclasses.replace(config, seed=2)
+    manifest = preprocess(other)
+    whole = dataclasses.replace(other, output=str(tmp_path / "whole"))
+    assert manifest == preprocess(whole) and contents(other.output) == contents(whole.output)
+
+
+@pytest.mark.slow
+def test_a_changed_input_is_another_one(configure, tmp_path):
+    config = configure(PAIRS, PAIRS[:20])
+    killed(config, r"manifest\.json$")
+    source = Path(config.source[0])
+    source.write_text(source.read_text().replace("the source 7\n", "the saurce 7\n"))
+    os.utime(source, (1, 1))
+    whole = dataclasses.replace(config, output=str(tmp_path / "whole"))
+    assert preprocess(config) == preprocess(whole)
+
+
+def test_two_jobs_at_once_are_refused(configure):
+    config = configure(PAIRS)
+    with (
+        work_folder(Path(config.output)),
+        pytest.raises(UserError, match="--output: expected a folder that no other job"),
+    ):
+        preprocess(config)
+    with filelock.FileLock(f"{config.output}.other"):
+        assert preprocess(config).splits["train"].records > 200
+
+
+@pytest.mark.parametrize(("dedup", "count"), [("pair", 3), ("source", 2), ("target", 2), ("none", 4)])
+def test_duplicates_are_by_pair_or_side_in_any_order(dedup, count):
+    config = PreprocessConfig(source=("s",), target=("t",), output="o", dedup=dedup)
+    given = [("a", "x"), ("a", "x"), ("a", "y"), ("b", "x")]
+    found = set()
+    for order in itertools.permutations(given):
+        rows = [(digests.place(*pair, 0, dedup, 1), 0, line, *pair, 0) for line, pair in enumerate(order)]
+        rejected = []
+        kept = [row[2:4] for row in survivors(sorted(rows), {}, rejected, config)]
+        assert sorted([*kept, *(row[5:] for row in rejected)]) == given
+        assert {row[2] for row in rejected} <= {"duplicate"}
+        found.add(tuple(kept))
+    [kept] = found
+    assert len(kept) == count
+    if dedup in ("source", "target"):
+        assert len({pair[dedup == "target"] for pair in kept}) == 2
+
+
+def test_a_share_of_a_corpus_that_is_left_out_is_no_flaw(configure, tmp_path):
+    config = configure(PAIRS)
+    corpora = tmp_path / "corpora.yaml"
+    corpora.write_text(f"- name: few\n  weight: 0.2\n  source: {config.source[0]}\n  target: {config.target[0]}\n")
+    manifest = preprocess(dataclasses.replace(config, source=(), target=(), corpora=str(corpora)))
+    left_out = manifest.rejected["sampled_out"]
+    # Of 270 pairs 216, with a standard deviation of 7.
+    assert 170 < left_out < 262 and sum(split.records for split in manifest.splits.values()) == 300 - left_out
+
+
+def test_copies_are_records_but_not_pairs(configure, tmp_path, read_back):
+    config = configure(PAIRS, PAIRS[:20])
+    corpora = tmp_path / "corpora.yaml"
+    corpora.write_text(f"- name: many\n  weight: 3\n  source: {config.source[0]}\n  target: {config.target[0]}\n")
+    config = dataclasses.replace(config, corpora=str(corpora), max_rejected=1.0)
+    manifest = preprocess(config)
+    assert manifest.splits["train"].records == 280 * 3 and manifest.copies == 280 * 2
+    # The pairs of the corpus of weight 1 are the first copies of the other's.
+    assert manifest.rejected["duplicate"] == 280 and manifest.rejected["leaked"] == 40
+    kept = sum(split.records for split in manifest.splits.values())
+    assert manifest.read + manifest.copies == kept + sum(manifest.rejected.values())
+    assert sorted(set(read_back(config.output, "train"))) == sorted(PAIRS[20:])
