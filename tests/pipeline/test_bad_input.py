@@ -1,4 +1,7 @@
-"""Bad input and bad luck: each is told in one line, and leaves nothing that could be taken for a data set."""
+"""Bad input and bad luck: each is told in one line, and leaves nothing that could be taken for a data set.
+
+Processes that are killed are the matter of `test_dead_processes.py`.
+"""
 
 import ctypes
 import gzip
