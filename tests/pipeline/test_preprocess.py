@@ -265,10 +265,23 @@ def test_mistakes_are_refused_and_leave_no_data_set(configure, write_lines, tmp_
     refused(dataclasses.replace(config, exclude=(gone,)), "--exclude: .*gone", tmp_path)
     refused(dataclasses.replace(config, exclude=config.source), "for train, received none .*leaked", tmp_path)
     refused(dataclasses.replace(config, valid_share=1e-9), "for valid, received none .*--valid-share", tmp_path)
+    refused(dataclasses.replace(config, subwords=(gone,)), "--subwords: expected a SentencePiece model.*gone", tmp_path)
     # What has been cleaned stays for the next one, if anything is left of it.
     work = ("data.work",)
     refused(dataclasses.replace(config, vocab_size=261), "--vocab-size: expected at least 28[0-9]", tmp_path, work)
     refused(dataclasses.replace(config, max_pieces=2), "for train, received none .*400 too_many_pieces", tmp_path, work)
+
+
+def test_a_model_that_exists_gives_the_records_that_it_was_learned_for(configure, tmp_path):
+    config = configure([(f"<2xx> {source}", target) for source, target in FILLER], user_symbols=("<2xx>",))
+    manifest = preprocess(config)
+    subwords = str(Path(config.output, manifest.source.file))
+    found = preprocess(dataclasses.replace(config, output=str(tmp_path / "other"), subwords=(subwords,)))
+    assert (found.splits, found.source, found.target) == (manifest.splits, manifest.source, manifest.source)
+    assert (found.settings["subwords"], found.settings["subword_threads"]) == ([subwords], 8)
+    tokenizer = Tokenizer.read(subwords)
+    [ids] = tokenizer.tokenize(tf.constant(["<2xx> ba"])).to_list()
+    assert tokenizer.spell(ids)[:2] == ["\u2581", "<2xx>"] and ids[1] == 4
 
 
 def test_an_output_that_holds_something_is_refused(configure, tmp_path):
