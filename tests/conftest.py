@@ -27,8 +27,9 @@ RUNS = {"run", "plain_run", "protected_run"}
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Keeps the tests of a file in one process, and those of the files that share trained models."""
-    training = {item.path for item in items if RUNS & set(item.fixturenames)}
+    trained = [item for item in items if RUNS & set(item.fixturenames) or item.get_closest_marker("trained")]
+    files = {item.path for item in trained}
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("trained" if item.path in training else str(item.path)))
-        if RUNS & set(item.fixturenames):
-            item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.xdist_group("trained" if item.path in files else str(item.path)))
+    for item in trained:
+        item.add_marker(pytest.mark.slow)

@@ -18,6 +18,9 @@ T = "\0translation"
 OK = json.dumps({"instances": [TEXT]})
 PATH = "/v1/models/{model}"
 
+# Unless there is a --host.
+pytestmark = pytest.mark.trained
+
 
 @pytest.fixture(scope="module")
 def model(request):

@@ -63,7 +63,8 @@ def test_its_export_translates_and_names_the_languages(made, tmp_path):
     translate = tf.saved_model.load(version).signatures["serving_default"]
     [(name, _)] = translate.structured_input_signature[1].items()
     exported = translate(**{name: texts})["translation"].numpy().tolist()
-    assert exported == Translator.from_run(run).translate(texts)["translation"].numpy().tolist()
+    translator = Translator.from_run(run)
+    assert exported == translator.translate(texts)["translation"].numpy().tolist()
     assert exported[0] == b"red cats and four" and b"{abc}" in exported[1]
 
 
@@ -71,6 +72,7 @@ def test_placeholders_come_where_they_belong(made):
     _, run = made
     pairs = draw_protected(30, seed=12)
     texts = tf.constant([target for _, target in pairs])
-    found = [line.decode() for line in Translator.from_run(run).translate(texts)["translation"].numpy()]
+    translator = Translator.from_run(run)
+    found = [line.decode() for line in translator.translate(texts)["translation"].numpy()]
     exact = sum(translation == source for translation, (source, _) in zip(found, pairs, strict=True))
     assert exact > len(pairs) // 3

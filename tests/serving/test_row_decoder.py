@@ -76,10 +76,12 @@ def test_what_the_options_ask_for(together):
 @pytest.mark.slow
 def test_an_option_is_the_setting_of_the_same_name(run, together):
     """A translator made with the settings gives what the signature gives; `test_search.py` has the rest."""
-    found = Translator.from_run(run, **ROWS[4]).nbest(tf.constant([TEXT]))
+    # A function of the graph does not keep its module alive.
+    searching, drawing = Translator.from_run(run, **ROWS[4]), Translator.from_run(run, **ROWS[8])
+    found = searching.nbest(tf.constant([TEXT]))
     assert found["translations"].numpy()[0, 0] == together["translation"][4]
     np.testing.assert_allclose(found["scores"][0, 0], together["score"][4], rtol=1e-4)
-    found = Translator.from_run(run, **ROWS[8]).translate(tf.constant([TEXT]))
+    found = drawing.translate(tf.constant([TEXT]))
     assert found["translation"].numpy()[0] == together["translation"][8]
 
 
