@@ -56,7 +56,7 @@ def test_it_trains_and_evaluates_from_the_target_to_the_source(made, tmp_path):
 
 def test_its_export_translates_and_names_the_languages(made, tmp_path):
     _, run = made
-    version = make_export(str(run), str(tmp_path))
+    version = make_export(str(run), str(tmp_path), signatures=())
     card = json.loads((tmp_path / "1" / "export.json").read_text())
     assert card["languages"] == {"source": "de", "target": "en"}
     texts = tf.constant(["rot Katzen und vier", "rot {abc} Katzen"])
