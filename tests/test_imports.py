@@ -16,11 +16,11 @@ BEAM_MODULES = {
         *("filesystems", "runners", "local_workers", "beam_worker"),
     )
 }
-# They read corpora wherever Beam can.
-READ_CORPORA = {
+# They read corpora wherever Beam can, or are the job.
+USE_BEAM = {
     f"pipeline.{name}"
     for name in (
-        *("inputs", "readers", "intake", "newlines", "slip", "dry_run"),
+        *("inputs", "readers", "intake", "newlines", "slip", "dry_run", "preprocess"),
         *("aligned_lines", "field_lines", "parquet", "tmx"),
     )
 }
@@ -145,6 +145,6 @@ def test_pipeline_loads_neither_models_nor_serving() -> None:
 
 @pytest.mark.slow
 def test_reading_and_tokenizing_load_no_beam() -> None:
-    names = [name for name in modules("pipeline") if name not in BEAM_MODULES | READ_CORPORA]
+    names = [name for name in modules("pipeline") if name not in BEAM_MODULES | USE_BEAM]
     assert {"pipeline.dataset", "pipeline.tokenizer"} <= set(names)
     assert "apache_beam" not in packages(loaded_by(names))

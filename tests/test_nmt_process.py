@@ -28,7 +28,7 @@ def run(*argv: str, text: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         ("preprocess --source {0}/one --target {0}/two --output {0}/data", "2"),
         ("train plain --data {0}/none --output {0}/run", "manifest.json"),
         ("translate {0}/none", "none"),
-        ("preprocess --source {0}/one --target {0}/one --output {0}/one/data", "File exists: '{0}/one'"),
+        ("preprocess --source {0}/one --target {0}/one --output {0}/one/data", "Not a directory: '{0}/one/data.work'"),
     ],
 )
 def test_a_mistake_that_a_stage_finds_is_one_line(argv: str, message: str, tmp_path: Path) -> None:
