@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # A process for each core; tests that share what they make stay in one (tests/conftest.py).
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: help venv demo test test-browser fast format lock soak bench-train bench-decode bench-serve bench-preprocess bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
+.PHONY: help venv demo test test-long test-browser fast format lock soak bench-train bench-decode bench-serve bench-preprocess bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -22,14 +22,17 @@ $(INSTALLED): requirements.lock setup.py pyproject.toml
 demo: venv ## the whole way on a synthetic corpus: data, training, evaluation, export, service
 	$(BIN)/nmt demo
 
-test: venv ## format, lint, types and all tests
+test: venv ## format, lint, types and the tests but for those of minutes and of the browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(PYTEST)
 
 fast: venv ## the tests that take seconds
-	$(PYTEST) -m "not slow and not browser"
+	$(PYTEST) -m "not slow and not browser and not long"
+
+test-long: venv ## the tests that take minutes each
+	$(PYTEST) -m long
 
 test-browser: venv ## the tests of the web page, in Chromium; it and chromedriver have to be there
 	$(BIN)/pytest -m browser tests/serving/browser

@@ -37,6 +37,7 @@ def test_the_demo_refuses_a_folder_that_holds_something(tmp_path):
         run_demo(str(tmp_path))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_without_attention_long_sentences_are_at_least_20_bleu_worse(tmp_path):

@@ -133,6 +133,7 @@ def test_devices_of_jax_train_as_one_does(on_jax, data, tmp_path):
     assert set(figures(on_jax)[:, FIGURES.index("compilations")]) == {1}
 
 
+@pytest.mark.long
 @slow
 @pytest.mark.timeout(1200)
 def test_a_host_that_is_killed_ends_the_run_which_goes_on_to_the_same(on_jax, data, tmp_path):

@@ -322,6 +322,7 @@ def options_and_what_they_give(model, source_ids):
     return {f"options/{name}": np.asarray(value) for name, value in arrays.items()}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_jax_agrees(make_model, make_batch, tmp_path):

@@ -27,7 +27,7 @@ from serving.translator import Translator
 @pytest.fixture(scope="session")
 def plain_export(plain_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exports") / "plain"
-    make_export(str(plain_run), str(folder))
+    make_export(str(plain_run), str(folder), signatures=("nbest", "align"))
     return folder
 
 

@@ -29,11 +29,12 @@ def write(tmp_path):
 
 def test_it_checks_and_keeps(run, tmp_path, write, sentences):
     output = tmp_path / "export"
-    options = ReleaseConfig(keep=2, signatures=("decode",), check_source=write("source", sentences[:20]))
+    options = ReleaseConfig(keep=2, signatures=())
     assert [release(str(run), str(output), options) for _ in range(2)] == [f"{output}/1", f"{output}/2"]
-    release(str(run), str(output), ReleaseConfig(keep=2, signatures=(), check=True))
+    source = write("source", sentences[:20])
+    release(str(run), str(output), dataclasses.replace(options, signatures=("decode",), check_source=source))
     assert names(output) == ["2", "3"]
-    assert set(Servable(output / "3").signatures) - {"__saved_model_init_op"} == {"serving_default"}
+    assert set(Servable(output / "3").signatures) - {"__saved_model_init_op"} == {"serving_default", "decode"}
 
 
 def test_a_failed_check_leaves_no_version(run, other_run, tmp_path):
@@ -48,6 +49,7 @@ def test_a_failed_check_leaves_no_version(run, other_run, tmp_path):
     assert names(tmp_path / "export") == []
 
 
+@pytest.mark.long
 def test_a_new_version_must_not_be_worse(run, other_run, plain_run, tmp_path, write, sentences, capsys):
     output = tmp_path / "export"
     references = open_model(str(run))(sentences)

@@ -238,6 +238,7 @@ def test_without_an_interval_nothing_is_looked_for(told, export):
         assert shown(url) == {"1": ("AVAILABLE", "OK")}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_translation_goes_on_while_the_model_is_exported_anew(run, tmp_path):
     from serving.export import export
