@@ -53,5 +53,5 @@ def test_a_file_of_something_else_is_refused(tmp_path, text, told):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"^training\.source_vectors: expected a readable text or gzip file"):
+    with pytest.raises(UserError, match=r"^training\.source_vectors: expected a readable text or compressed file"):
         put_vectors(OPTION, str(tmp_path / "none"), embedding(), PIECES)
