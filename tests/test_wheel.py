@@ -76,7 +76,7 @@ def test_preprocess_beside_packages_of_the_same_names(command: Path, tmp_path: P
     words = ["red", "green", "blue", "old", "new", "small", "large", "house", "tree", "river"]
     lines = [f"the {a} and the {b} by the {c} ." for a in words for b in words for c in words]
     (tmp_path / "source").write_text("\n".join(lines) + "\n")
-    (tmp_path / "target").write_text("\n".join(line.upper() for line in lines) + "\n")
+    (tmp_path / "target").write_text("\n".join(" ".join(reversed(line.split())) for line in lines) + "\n")
     options = "--source source --target target --output data --vocab-size 320 --shards 2 --workers 2"
     # PATH as with an activated environment: the workers are started by the name `python`.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
@@ -100,4 +100,4 @@ def test_preprocess_beside_packages_of_the_same_names(command: Path, tmp_path: P
     for shard in shards:
         assert hashlib.sha256((data / shard.file).read_bytes()).hexdigest() == shard.sha256
     subwords = {manifest.source.file, manifest.target.file}
-    assert {path.name for path in data.iterdir()} == {MANIFEST_FILE, *subwords, *(shard.file for shard in shards)}
+    assert {MANIFEST_FILE, *subwords, *(shard.file for shard in shards)} <= {path.name for path in data.iterdir()}
