@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from pipeline import digests
 from pipeline.config import PreprocessConfig
-from pipeline.rejects import LEAKED, SAMPLED_OUT, cut
+from pipeline.rejects import LEAKED, SAMPLED_OUT, reject_row
 from pipeline.rules import Rejected, cleaner
 from pipeline.schema import TRAIN, VALID
 from pipeline.units import RawPair
@@ -78,8 +78,8 @@ class Assignment:
 
     def _reject(self, raw: RawPair, rule: str, value: Any, threshold: Any, source: str, target: str) -> Row:
         shard = zlib.crc32(raw.target, zlib.crc32(raw.source)) % self._shards
-        texts = (None, None) if self._config.reject_text == "none" else (cut(source), cut(target))
-        return ((TRAIN, shard), REJECTED), (raw.file, raw.line, rule, value, threshold, *texts)
+        row = reject_row(self._config, (raw.file, raw.line), rule, value, threshold, (source, target))
+        return ((TRAIN, shard), REJECTED), row
 
 
 def _validation(place: bytes, raw: RawPair, source: str, target: str) -> Iterator[Row]:

@@ -4,12 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import apache_beam as beam
-
 from pipeline.assignment import HELD_OUT, PAIRS, REJECTED, Assignment, Key, split_digests
 from pipeline.blocks import pack
 from pipeline.config import PreprocessConfig
-from pipeline.counters import Counters
+from pipeline.counters import CountingDoFn
 from pipeline.progress import KEPT, READ
 from pipeline.readers import read
 from pipeline.units import Unit
@@ -20,7 +18,7 @@ _OVERHEAD = 100
 Element = tuple[Key, tuple[str, bytes]]
 
 
-class CleanUnit(beam.DoFn):
+class CleanUnit(CountingDoFn):
     """Cleans a unit of pairs and tells the shard of each: `Unit` to `((split, shard), (tag, block))`; see `Assignment`.
 
     Args:
@@ -31,16 +29,13 @@ class CleanUnit(beam.DoFn):
     """
 
     def __init__(self, config: PreprocessConfig, shards: int, split: str, progress: str):
-        self._config, self._shards, self._split, self._progress = config, shards, split, progress
+        super().__init__(progress)
+        self._config, self._shards, self._split = config, shards, split
 
     def setup(self) -> None:
         """Makes the rules ready."""
+        super().setup()
         self._assignment = Assignment(self._config, self._shards, self._split)
-        self._counters = Counters(self._progress)
-
-    def finish_bundle(self) -> None:
-        """Lets all counts be seen."""
-        self._counters.leave()
 
     def start_bundle(self) -> None:
         """Forgets the excluded sentences, which may be others."""

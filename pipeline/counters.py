@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from pipeline.progress import Tally
@@ -29,3 +30,22 @@ class Counters:
     def leave(self) -> None:
         """Lets all counts be seen now."""
         self._tally.leave()
+
+
+class CountingDoFn(beam.DoFn):
+    """A step that counts with `self._counters` while it runs.
+
+    Args:
+        progress: The folder of what is counted meanwhile.
+    """
+
+    def __init__(self, progress: str):
+        self._progress = progress
+
+    def setup(self) -> None:
+        """Begins to count."""
+        self._counters = Counters(self._progress)
+
+    def finish_bundle(self) -> None:
+        """Lets all counts be seen."""
+        self._counters.leave()

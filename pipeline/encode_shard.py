@@ -6,21 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
-
 from pipeline import protected
 from pipeline.blocks import RejectRow, read_blocks
 from pipeline.config import PreprocessConfig
-from pipeline.counters import Counters
+from pipeline.counters import CountingDoFn
 from pipeline.files import write_beside
 from pipeline.findings import ShardFindings
 from pipeline.progress import KEPT, READ
-from pipeline.rejects import TOO_MANY_PIECES, cut, write_rejects
+from pipeline.rejects import TOO_MANY_PIECES, reject_row, write_rejects
 from pipeline.statistics import Vocabulary
 from pipeline.text_shards import ShardName, read_text_blocks
 
 
-class EncodeShard(beam.DoFn):
+class EncodeShard(CountingDoFn):
     """Tokenizes a shard of clean text and writes its records, and the pairs that were rejected on the way.
 
     Args:
@@ -43,15 +41,16 @@ class EncodeShard(beam.DoFn):
         files: tuple[str, ...],
         progress: str,
     ):
+        super().__init__(progress)
         self._config, self._subwords, self._files = config, subwords, files
         self._text, self._data, self._encoded = text, data, encoded
-        self._progress = progress
 
     def setup(self) -> None:
         """Loads TensorFlow and the tokenizers, which workers of the first job never need."""
         from pipeline import records
         from pipeline.tokenizer import Tokenizer
 
+        super().setup()
         tokenizers = {name: Tokenizer.read(Path(self._data, name)) for name in set(self._subwords)}
         vocabularies = {
             name: Vocabulary.of(tokenizer.spell(range(tokenizer.vocab_size))) for name, tokenizer in tokenizers.items()
@@ -60,11 +59,6 @@ class EncodeShard(beam.DoFn):
         self._tokenizers = [tokenizers[name] for name in self._subwords]
         source, target = self._subwords
         self._vocabularies = vocabularies[source], vocabularies[target]
-        self._counters = Counters(self._progress)
-
-    def finish_bundle(self) -> None:
-        """Lets all counts be seen."""
-        self._counters.leave()
 
     def process(self, name: ShardName) -> Iterator[dict[str, Any]]:
         """Writes a shard and gives what the manifest says of it."""
@@ -120,5 +114,4 @@ class EncodeShard(beam.DoFn):
 
     def _reject(self, row: tuple, source_ids: list[int], target_ids: list[int]) -> RejectRow:
         longest = max(len(source_ids), len(target_ids))
-        texts = (None, None) if self._config.reject_text == "none" else (cut(row[2]), cut(row[3]))
-        return (row[0], row[1], TOO_MANY_PIECES, longest, self._config.max_pieces, *texts)
+        return reject_row(self._config, row[:2], TOO_MANY_PIECES, longest, self._config.max_pieces, row[2:4])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.blocks import RejectRow
+from pipeline.config import PreprocessConfig
 
 LEAKED = "leaked"
 SAMPLED_OUT = "sampled_out"
@@ -22,6 +23,28 @@ _LONGEST = 2000
 def cut(text: str) -> str:
     """A text's first 2000 characters: whole files without a line's end are rejected, too."""
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def reject_row(
+    config: PreprocessConfig,
+    place: tuple[int, int],
+    rule: str,
+    value: Any,
+    threshold: Any,
+    sides: Sequence[str],
+) -> RejectRow:
+    """What is kept of a rejected pair: its texts, too, unless the settings say otherwise.
+
+    Args:
+        config: The settings.
+        place: The numbers of the input and of the line.
+        rule: The rule or reason.
+        value: What was measured, if anything was.
+        threshold: What it was held against.
+        sides: Source and target.
+    """
+    source, target = (None, None) if config.reject_text == "none" else map(cut, sides)
+    return (*place, rule, value, threshold, source, target)
 
 
 def fields(row: RejectRow, files: Sequence[str] | Mapping[int, str]) -> dict[str, Any]:

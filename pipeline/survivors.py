@@ -7,7 +7,7 @@ from pipeline import digests, protected
 from pipeline.assignment import is_leaked
 from pipeline.blocks import PairRow, RejectRow, TextRow
 from pipeline.config import PreprocessConfig
-from pipeline.rejects import DUPLICATE, LEAKED, NEAR_DUPLICATE, cut
+from pipeline.rejects import DUPLICATE, LEAKED, NEAR_DUPLICATE, reject_row
 
 
 def without_leaked(
@@ -28,7 +28,8 @@ def without_leaked(
     for row in pairs:
         (leaked if is_leaked(row[3:5], excluded, config) else kept).append(row)
     # Of several copies, the first is the pair.
-    return kept, [_reject(row, LEAKED, None, None, config) for row in leaked if row[5] == 0], len(leaked)
+    rejected = [reject_row(config, row[1:3], LEAKED, None, None, row[3:5]) for row in leaked if row[5] == 0]
+    return kept, rejected, len(leaked)
 
 
 def survivors(
@@ -60,11 +61,4 @@ def survivors(
             continue
         same = place
         if copy == 0:
-            rejected.append(_reject(row, *reason, config))
-
-
-def _reject(row: PairRow, rule: str, value: Any, threshold: Any, config: PreprocessConfig) -> RejectRow:
-    """What the files of rejected pairs tell of a clean pair that the job drops."""
-    _, file, line, source, target, _ = row
-    texts = (None, None) if config.reject_text == "none" else (cut(source), cut(target))
-    return (file, line, rule, value, threshold, *texts)
+            rejected.append(reject_row(config, (file, line), *reason, (source, target)))

@@ -10,15 +10,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
-
 from pipeline import digests
 from pipeline.assignment import PAIRS, REJECTED, split_digests
 from pipeline.blocks import PairRow, RejectRow, pack, unpack, write_block
 from pipeline.clean_unit import Element
 from pipeline.cleaning_config import CleaningConfig
 from pipeline.config import PreprocessConfig
-from pipeline.counters import Counters
+from pipeline.counters import CountingDoFn
 from pipeline.files import write_beside
 from pipeline.filesystems import read_lines
 from pipeline.normalization import normalizer
@@ -40,7 +38,7 @@ def file_digests(path: str, cleaning: CleaningConfig) -> Iterator[bytes]:
         yield b"".join(map(digests.sentence_digest, block))
 
 
-class DropLeaked(beam.DoFn):
+class DropLeaked(CountingDoFn):
     """Turns the training pairs that share a sentence with the validation pairs into rejected ones.
 
     Args:
@@ -49,15 +47,8 @@ class DropLeaked(beam.DoFn):
     """
 
     def __init__(self, config: PreprocessConfig, progress: str):
-        self._config, self._progress = config, progress
-
-    def setup(self) -> None:
-        """Begins to count."""
-        self._counters = Counters(self._progress)
-
-    def finish_bundle(self) -> None:
-        """Lets all counts be seen."""
-        self._counters.leave()
+        super().__init__(progress)
+        self._config = config
 
     def start_bundle(self) -> None:
         """Forgets the sentences, which may be others."""
@@ -86,7 +77,7 @@ class DropLeaked(beam.DoFn):
             yield key, (REJECTED, pack(rejected))
 
 
-class WriteTextShard(beam.DoFn):
+class WriteTextShard(CountingDoFn):
     """Writes a shard of clean text, each pair once, in the order of the places, and its rejected pairs beside it.
 
     Args:
@@ -97,15 +88,8 @@ class WriteTextShard(beam.DoFn):
     """
 
     def __init__(self, config: PreprocessConfig, shards: int, folder: str, progress: str):
-        self._config, self._shards, self._folder, self._progress = config, shards, folder, progress
-
-    def setup(self) -> None:
-        """Begins to count."""
-        self._counters = Counters(self._progress)
-
-    def finish_bundle(self) -> None:
-        """Lets all counts be seen."""
-        self._counters.leave()
+        super().__init__(progress)
+        self._config, self._shards, self._folder = config, shards, folder
 
     def process(self, shard: tuple[tuple[str, int], Iterable[tuple[str, bytes]]]) -> Iterator[dict[str, Any]]:
         """Writes the shard's files, the one that counts them last, and gives these counts; finished ones stay."""

@@ -12,15 +12,16 @@ ROOT = Path(__file__).parents[1]
 BEAM_MODULES = {
     f"pipeline.{name}"
     for name in (
-        *("clean_unit", "transforms", "near_duplicates", "encode_shard", "graph", "counters"),
+        *("near_duplicates", "graph", "counters"),
         *("filesystems", "runners", "local_workers", "beam_worker"),
     )
 }
-# They read corpora wherever Beam can, or are the job.
+# They read corpora wherever Beam can, are steps of `counters.CountingDoFn`, or the job.
 USE_BEAM = {
     f"pipeline.{name}"
     for name in (
         *("inputs", "readers", "intake", "newlines", "slip", "dry_run", "preprocess"),
+        *("clean_unit", "transforms", "encode_shard"),
         *("aligned_lines", "field_lines", "parquet", "tmx"),
     )
 }
