@@ -19,8 +19,8 @@ from nmt_arguments import bind, nearest, summary
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.lines import split_lines
-from serving.config import ServerConfig
-from serving.release_config import ReleaseConfig
+from serving.embedded.config import ServerConfig
+from serving.exports.release_config import ReleaseConfig
 
 # Four requests to a server, which are in flight together.
 LINES_AT_ONCE = 256
@@ -44,11 +44,11 @@ def preprocess(
     # On its import, Beam warns of cloud libraries that are not installed and not needed.
     logging.disable(logging.WARNING)
     from pipeline.preprocess import preprocess
-    from pipeline.report import REPORT_FILE
-    from pipeline.tables import examples, outcome, show, summary
+    from pipeline.report.page import REPORT_FILE
+    from pipeline.report.tables import examples, outcome, show, summary
 
     if dry_run:
-        from pipeline.dry_run import dry_run as try_out
+        from pipeline.job.dry_run import dry_run as try_out
 
         tried = try_out(settings, 10_000 if limit is None else limit)
         show([*outcome(tried.read, tried.kept, tried.rejected), *examples(tried.examples)])
@@ -125,7 +125,7 @@ def export(run: str, settings: ReleaseConfig, /, *, output: str) -> None:
         run: Folder of a run, made by `nmt train`.
         output: Folder of the export; the version's folder is made in it.
     """
-    from serving.release import release
+    from serving.exports.release import release
 
     print(release(run, output, settings))
 
@@ -136,7 +136,7 @@ def rollback(export: str, /) -> None:
     Args:
         export: Folder of an export, made by `nmt export`.
     """
-    from serving.export_folder import rollback
+    from serving.exports.export_folder import rollback
 
     before, new = rollback(export)
     print(f"{new}: a copy of {before}")
@@ -231,7 +231,7 @@ def inspect(
         seed: Decides which.
         verify: Read a data set's files and compare them with the hashes in its manifest.
     """
-    from pipeline.inspection import inspect, is_data_set
+    from pipeline.report.inspection import inspect, is_data_set
 
     if not is_data_set(folder):
         if text is None:
@@ -282,8 +282,8 @@ def serve(
         raise UserError(f"EXPORT, --models-config: expected one of them, received {received}; give one")
     if no_grpc and grpc_port is not None:
         raise UserError("--grpc-port, --no-grpc: expected at most one of them, received both; leave out one")
-    from serving.models_config import ModelSource, read_models_config
-    from serving.server import default_grpc_port, serve_models
+    from serving.embedded.models_config import ModelSource, read_models_config
+    from serving.embedded.server import default_grpc_port, serve_models
 
     if grpc_port is None and not no_grpc:
         grpc_port = default_grpc_port(port)

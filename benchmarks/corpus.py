@@ -74,7 +74,7 @@ def _preprocess(places: Places) -> None:
 
 def _write_training_pieces(places: Places, folder: Path) -> None:
     """Writes the pairs of the data set, and the vocabulary: every piece that they hold, the most frequent first."""
-    from pipeline.dataset import pairs
+    from pipeline.reading.dataset import pairs
 
     counts: collections.Counter[int] = collections.Counter()
     for ids, language in zip(zip(*pairs(places.data, TRAIN), strict=True), (SOURCE, TARGET), strict=True):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.command import run_command
-from pipeline.cleaning_config import CleaningConfig
+from pipeline.cleaning.config import CleaningConfig
 from pipeline.lines import read_lines
 
 _PAIRS_AT_ONCE = 1024
@@ -48,7 +48,7 @@ def preprocess_loop(
     import tensorflow as tf
 
     from pipeline import records
-    from pipeline.rules import Rejected, cleaner
+    from pipeline.cleaning.rules import Rejected, cleaner
     from pipeline.tokenizer import Tokenizer
 
     clean, tokenizer = cleaner(CleaningConfig(), source_language, target_language), Tokenizer.read(subwords)

@@ -17,7 +17,7 @@ def reading_side(data: str, /) -> None:
     Args:
         data: Folder of the data set.
     """
-    from pipeline.dataset import batches, survey
+    from pipeline.reading.dataset import batches, survey
 
     settings = dataclasses.asdict(BatchingConfig())
     survey(data, TRAIN, **settings)

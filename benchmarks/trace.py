@@ -11,8 +11,8 @@ from benchmarks import corpus
 from benchmarks.command import run_command
 from benchmarks.places import RECIPE, Places
 from benchmarks.train_side import compile_model, shipped_recipe
-from pipeline.dataset import batches
 from pipeline.errors import UserError
+from pipeline.reading.dataset import batches
 from pipeline.schema import TRAIN, Manifest
 
 # The operation itself returns at once and waits in the background.

@@ -15,7 +15,7 @@ from models.config import Recipe
 from models.optimizers import build_optimizer
 from models.training import build_model
 from nmt_arguments import bind
-from pipeline.dataset import batches
+from pipeline.reading.dataset import batches
 from pipeline.schema import PAD_ID, SOURCE_IDS, TRAIN, Manifest
 
 # More than any benchmark reads.

@@ -17,7 +17,7 @@ from benchmarks.places import Places
 from benchmarks.results import Row, record
 from benchmarks.rounds import in_turn, measure, module, spread
 from benchmarks.rounds import run as run_process
-from serving.release_config import WeightKind
+from serving.exports.release_config import WeightKind
 
 PLAIN, *OTHERS = get_args(WeightKind)
 # Of each figure, what a row calls it, and its unit.

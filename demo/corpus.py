@@ -9,7 +9,7 @@ from pathlib import Path
 
 from demo.grammar import Grammar, Pair
 from pipeline.files import write_beside
-from pipeline.rejects import DUPLICATE, LEAKED
+from pipeline.job.rejects import DUPLICATE, LEAKED
 
 # Shares of the training lines, and of each part's pairs: sentences of 25 words and more are rare enough to keep the
 # mean below ten words, and frequent enough in the test set for a score of their own.

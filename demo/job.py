@@ -98,7 +98,7 @@ def _texts(path: Path) -> list[str]:
 
 def _serve(corpus: Path, export: str) -> None:
     """Serves the export, asks it over REST, and takes its translations of the test set apart."""
-    from serving.server import running
+    from serving.embedded.server import running
 
     sources, references = _texts(corpus / "test.en"), _texts(corpus / "test.de")
     with running(export) as url:

@@ -121,7 +121,7 @@ class MirroredDevices:
 
     def share(self, batches: "tf.data.Dataset") -> Any:
         """See `Devices`."""
-        from pipeline.dataset import in_pieces
+        from pipeline.reading.dataset import in_pieces
 
         # The replicas take one piece each, one after the other.
         return self.strategy.distribute_datasets_from_function(lambda _: in_pieces(batches, self.count))
@@ -158,7 +158,7 @@ class ShardedDevices:
 
     def share(self, batches: "tf.data.Dataset") -> "tf.data.Dataset":
         """See `Devices`."""
-        from pipeline.dataset import in_pieces
+        from pipeline.reading.dataset import in_pieces
 
         return in_pieces(batches, self.hosts, self.count // self.hosts).shard(self.hosts, self.host)
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
-from pipeline.svg import saved, styled
+from pipeline.report.svg import saved, styled
 
 _CELL, _LONGEST = 0.17, 25.0
 

@@ -14,8 +14,8 @@ from models.plots import plot_attention, plot_epochs
 from models.run import RunConfig
 from models.samples import Sample
 from pipeline.files import write_beside
+from pipeline.report.svg import to_svg
 from pipeline.schema import Manifest
-from pipeline.svg import to_svg
 
 REPORT_FILE = "report.html"
 _PAGE = Path(__file__).with_name("report.html")

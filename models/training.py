@@ -43,9 +43,9 @@ from models.seq2seq import Seq2Seq
 from models.shortlist import learn
 from models.validation import Searcher, scorer, validation_batches
 from models.word_vectors import put_vectors
-from pipeline.dataset import Survey, batches, pairs, survey
 from pipeline.errors import UserError
 from pipeline.files import write_beside
+from pipeline.reading.dataset import Survey, batches, pairs, survey
 from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS, TRAIN, UNK_ID, VALID, Manifest
 from pipeline.tokenizer import Tokenizer
 

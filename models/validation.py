@@ -14,7 +14,7 @@ from models.config import BatchingConfig, DecodingConfig
 from models.run import TARGET_SUBWORDS, load_shortlist
 from models.search import search
 from models.seq2seq import Seq2Seq
-from pipeline.dataset import batches, survey
+from pipeline.reading.dataset import batches, survey
 from pipeline.schema import PAD_ID, SOURCE_IDS, VALID
 from pipeline.tokenizer import Tokenizer
 

@@ -6,9 +6,9 @@ import unicodedata
 from typing import Any, Literal, get_args
 
 from pipeline import protected
-from pipeline.cleaning_config import CleaningConfig
-from pipeline.digests import Dedup
+from pipeline.cleaning.config import CleaningConfig
 from pipeline.errors import UserError
+from pipeline.job.digests import Dedup
 
 SPECIAL_AND_BYTE_PIECES = 4 + 256
 # A language, and perhaps script, region and variants (RFC 5646, without its extensions).

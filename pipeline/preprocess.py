@@ -11,21 +11,23 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline import graph, protected, rules
-from pipeline.cleaning_config import RULES
+from pipeline import protected
+from pipeline.cleaning import rules
+from pipeline.cleaning.config import RULES
 from pipeline.config import PreprocessConfig
-from pipeline.encode_shard import EncodeShard
+from pipeline.corpora.intake import Intake, files_of, take_in
 from pipeline.errors import UserError
-from pipeline.findings import Findings, gather
-from pipeline.intake import Intake, files_of, take_in
-from pipeline.memory import require_memory
-from pipeline.progress import stage, watched
-from pipeline.rejects import JOB_REASONS, SAMPLED_OUT
-from pipeline.report import REPORT_FILE, write_report
-from pipeline.runners import Runner
+from pipeline.job import graph
+from pipeline.job.encode_shard import EncodeShard
+from pipeline.job.memory import require_memory
+from pipeline.job.progress import stage, watched
+from pipeline.job.rejects import JOB_REASONS, SAMPLED_OUT
+from pipeline.job.runners import Runner
+from pipeline.job.text_shards import all_shards, read_text_shard, shard_names
+from pipeline.job.work_folder import WorkFolder, fingerprint, work_folder
+from pipeline.report.findings import Findings, gather
+from pipeline.report.page import REPORT_FILE, write_report
 from pipeline.schema import TRAIN, VALID, Manifest, Shard, Split, Subwords
-from pipeline.text_shards import all_shards, read_text_shard, shard_names
-from pipeline.work_folder import WorkFolder, fingerprint, work_folder
 
 _DECIDING = ("sentencepiece", "tensorflow", "tensorflow-text")
 _TEXT, _SUBWORDS, _ENCODED, _DATA, _PROGRESS = "text", "subwords", "encoded", "data", "progress"

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 from pipeline.errors import UserError
 from serving import grpc_extra
-from serving.decode_options import filled
-from serving.peer import Peer, TranslationError
-from serving.rest_session import RestSession
-from serving.session import Session
-from serving.windows import by_length, windows
+from serving.graph.decode_options import filled
+from serving.sessions.peer import Peer, TranslationError
+from serving.sessions.rest_session import RestSession
+from serving.sessions.session import Session
+from serving.sessions.windows import by_length, windows
 
 __all__ = ["URL_SCHEMES", "Client", "TranslationError"]
 
@@ -128,7 +128,7 @@ class Client:
 
         Args:
             texts: Any number of them.
-            **options: Those of `serving.decode_options`, such as `beam_size=3`; what is not given is as exported.
+            **options: Those of `serving.graph.decode_options`, such as `beam_size=3`; what is not given is as exported.
 
         Returns:
             A translation for each text, in their order.
@@ -200,7 +200,7 @@ def _open(peer: Peer) -> Session:
     if not peer.url.startswith(("grpc://", "grpcs://")):
         return RestSession(peer)
     grpc_extra.require("url", repr(peer.url))
-    from serving.grpc_session import GrpcSession
+    from serving.sessions.grpc_session import GrpcSession
 
     return GrpcSession(peer)
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from models.run import CONFIG_FILE
 from pipeline.errors import UserError
 from serving.client import URL_SCHEMES, Client
-from serving.decode_options import OPTIONS, filled
-from serving.fingerprint import folder_fingerprint, runs_fingerprint, served_fingerprint
+from serving.exports.fingerprint import folder_fingerprint, runs_fingerprint, served_fingerprint
+from serving.graph.decode_options import OPTIONS, filled
 
 # Seconds for one request of long texts: who waits for lines on stdout would only ask again.
 ANSWER_TIMEOUT = 3600.0
@@ -78,7 +78,7 @@ def open_model(
 def _open_run(run: str, ensemble: Sequence[str], settings: Mapping[str, Any]) -> Endpoint:
     import tensorflow as tf
 
-    from serving.translator import Translator
+    from serving.graph.translator import Translator
 
     translator = Translator.from_run(run, ensemble, **settings)
 
@@ -93,7 +93,7 @@ def _open_run(run: str, ensemble: Sequence[str], settings: Mapping[str, Any]) ->
 
 
 def _open_export(export: str, ensemble: Sequence[str], settings: Mapping[str, Any]) -> Endpoint:
-    from serving.export import exported_decoding
+    from serving.exports.export import exported_decoding
     from serving.servable import newest_version
 
     version = newest_version(export)
@@ -120,9 +120,9 @@ def open_version(version: Path, settings: Mapping[str, Any] | None = None) -> En
     """
     import numpy as np
 
-    from serving.export import exported_decoding
+    from serving.embedded.status import StatusError
+    from serving.exports.export import exported_decoding
     from serving.servable import Servable
-    from serving.status import StatusError
 
     decoding = exported_decoding(version)
     servable = Servable(version, timeout=24 * 3600)

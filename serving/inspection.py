@@ -16,8 +16,8 @@ from pipeline.errors import UserError
 from pipeline.files import write_beside
 from pipeline.protected import COUNT, SYMBOL, SYMBOLS
 from pipeline.schema import PAD_ID
-from serving.placeholders import mask, repair
-from serving.translator import load_tokenizers
+from serving.graph.placeholders import mask, repair
+from serving.graph.translator import load_tokenizers
 
 _PAGE = Path(__file__).with_name("inspection.html")
 _DIGITS = 3

@@ -13,7 +13,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
 from pipeline.errors import UserError
-from serving.status import Code, StatusError, invalid_argument
+from serving.embedded.status import Code, StatusError, invalid_argument
 
 _log = logging.getLogger(__name__)
 

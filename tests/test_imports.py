@@ -10,20 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BEAM_MODULES = {
-    f"pipeline.{name}"
-    for name in (
-        *("near_duplicates", "graph", "counters"),
-        *("filesystems", "runners", "local_workers", "beam_worker"),
-    )
+    "pipeline.corpora.filesystems",
+    *(f"pipeline.job.{name}" for name in ("near_duplicates", "graph", "counters")),
+    *(f"pipeline.job.{name}" for name in ("runners", "local_workers", "beam_worker")),
 }
 # They read corpora wherever Beam can, are steps of `counters.CountingDoFn`, or the job.
 USE_BEAM = {
-    f"pipeline.{name}"
-    for name in (
-        *("inputs", "readers", "intake", "newlines", "slip", "dry_run", "preprocess"),
-        *("clean_unit", "transforms", "encode_shard"),
-        *("aligned_lines", "field_lines", "parquet", "tmx"),
-    )
+    "pipeline.preprocess",
+    *(f"pipeline.corpora.{name}" for name in ("inputs", "readers", "intake", "newlines", "slip")),
+    *(f"pipeline.corpora.{name}" for name in ("aligned_lines", "field_lines", "parquet", "tmx")),
+    *(f"pipeline.job.{name}" for name in ("clean_unit", "transforms", "encode_shard", "dry_run")),
 }
 # On JAX too, TensorFlow reads the data of a training.
 READ_DATA = {"models.training", "models.validation", "models.failures"}
@@ -44,9 +40,13 @@ MAY_KNOW = {
 
 def modules(package: str) -> list[str]:
     """Every module of a package but `__init__`, by its full name."""
-    found = [f"{package}.{path.stem}" for path in sorted((ROOT / package).glob("*.py")) if path.stem != "__init__"]
+    found = [name_of(path) for path in sorted((ROOT / package).rglob("*.py")) if path.stem != "__init__"]
     assert found
     return found
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
 def loaded_by(names: list[str], backend: str = "tensorflow") -> set[str]:
@@ -79,27 +79,23 @@ def written_imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("package", MAY_KNOW)
 def test_a_package_names_only_packages_below_it(package: str) -> None:
-    for path in (ROOT / package).glob("*.py"):
+    for path in (ROOT / package).rglob("*.py"):
         own = written_imports(path) & {*MAY_KNOW, "nmt", "nmt_arguments"}
         assert own <= MAY_KNOW[package], path
 
 
 def test_beam_is_named_by_few_modules_alone() -> None:
-    names = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts): written_imports(path)
-        for folder in (".", *MAY_KNOW)
-        for path in (ROOT / folder).glob("*.py")
-    }
+    paths = [*ROOT.glob("*.py"), *(path for folder in MAY_KNOW for path in (ROOT / folder).rglob("*.py"))]
+    names = {name_of(path): written_imports(path) for path in paths}
     assert {name for name, imported in names.items() if "apache_beam" in imported} == BEAM_MODULES
 
 
 def test_what_the_extra_grpc_brings_is_named_by_few_modules_alone() -> None:
-    named = {
-        path.stem for path in (ROOT / "serving").glob("*.py") if written_imports(path) & {"tensorflow_serving", "grpc"}
-    }
+    extra = {"tensorflow_serving", "grpc"}
+    named = {path.stem for path in (ROOT / "serving").rglob("*.py") if written_imports(path) & extra}
     assert named == {*(f"grpc_{name}" for name in GRPC_MODULES), "reload_request", "warmup"}
     for path in (ROOT / folder for folder in MAY_KNOW if folder != "serving"):
-        assert not any(written_imports(file) & {"tensorflow_serving", "grpc"} for file in path.glob("*.py"))
+        assert not any(written_imports(file) & extra for file in path.rglob("*.py"))
 
 
 @pytest.mark.parametrize(
@@ -147,5 +143,5 @@ def test_pipeline_loads_neither_models_nor_serving() -> None:
 @pytest.mark.slow
 def test_reading_and_tokenizing_load_no_beam() -> None:
     names = [name for name in modules("pipeline") if name not in BEAM_MODULES | USE_BEAM]
-    assert {"pipeline.dataset", "pipeline.tokenizer"} <= set(names)
+    assert {"pipeline.reading.dataset", "pipeline.tokenizer"} <= set(names)
     assert "apache_beam" not in packages(loaded_by(names))

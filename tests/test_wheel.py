@@ -62,7 +62,7 @@ def test_wheel_holds_the_packages_and_the_recipes_alone(wheel: Path) -> None:
         str(path.relative_to(ROOT))
         for package in PACKAGES
         for pattern in ("*.py", "*.yaml", "*.html", "*.config", "page/*")
-        for path in (ROOT / package).glob(pattern)
+        for path in (ROOT / package).rglob(pattern)
     }
     assert {name for name in names if "/" in name and ".dist-info/" not in name} == expected
     assert any(name.endswith("/LICENSE") for name in names)

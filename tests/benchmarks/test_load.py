@@ -8,7 +8,7 @@ from benchmarks.load import apply_load, rate
 
 @pytest.fixture(scope="module")
 def url(upper_export: Path) -> Iterator[str]:
-    from serving.server import running
+    from serving.embedded.server import running
 
     with running(str(upper_export)) as url:
         yield url

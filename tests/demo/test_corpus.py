@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from demo.corpus import RATIO, draw_pairs, read_phenomena, write_corpus
-from pipeline.cleaning_config import CleaningConfig
+from pipeline.cleaning.config import CleaningConfig
 
 PAIRS = 2_000
 

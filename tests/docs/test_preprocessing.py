@@ -2,7 +2,7 @@ import dataclasses
 import re
 from pathlib import Path
 
-from pipeline.cleaning_config import RULES, CleaningConfig
+from pipeline.cleaning.config import RULES, CleaningConfig
 
 PAGE = Path(__file__).parents[2].joinpath("docs/preprocessing.md").read_text("utf-8")
 

@@ -9,7 +9,7 @@ from models.dropout import Dropout
 from models.optimizers import build_optimizer
 from models.replicas import Seeds
 from models.seq2seq import Seq2Seq
-from pipeline.dataset import in_pieces
+from pipeline.reading.dataset import in_pieces
 from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS, START_ID
 
 VOCAB, ROWS, LENGTH = 40, 8, 125

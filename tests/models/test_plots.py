@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.plots import plot_attention, plot_epochs, to_png
-from pipeline.svg import to_svg
+from pipeline.report.svg import to_svg
 
 WEIGHTS = np.array([[0.0, 0.25, 0.75], [1.0, 0.0, 0.0]])
 SOURCE, TARGET = ["\u2581$a$", "<b>&", "</s>"], ["\u2581猫", "</s>"]

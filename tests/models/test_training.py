@@ -29,8 +29,8 @@ from models.seq2seq import Seq2Seq
 from models.training import build_model, train
 from models.validation import Searcher, scorer, validation_batches
 from pipeline import records
-from pipeline.dataset import Survey, batches, pairs, survey
 from pipeline.errors import UserError
+from pipeline.reading.dataset import Survey, batches, pairs, survey
 from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest, Shard
 from pipeline.tokenizer import Tokenizer
 

@@ -18,8 +18,8 @@ import pytest
 import pipeline
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
+from pipeline.job.runners import Runner
 from pipeline.preprocess import preprocess
-from pipeline.runners import Runner
 
 pytestmark = pytest.mark.slow
 PROJECT = Path(pipeline.__file__).parents[1]

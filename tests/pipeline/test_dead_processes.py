@@ -22,7 +22,7 @@ NAPPING = """
 import os, sys, time
 from pathlib import Path
 import apache_beam as beam
-from pipeline.runners import Runner
+from pipeline.job.runners import Runner
 
 def nap(number, folder):
     Path(folder, str(os.getpid())).touch()
@@ -84,7 +84,7 @@ def test_no_process_outlives_a_killed_one(tmp_path, victim):
 
 def workers_of(job):
     children = "".join(path.read_text() for path in Path(f"/proc/{job.pid}/task").glob("*/children"))
-    return [pid for pid in map(int, children.split()) if b"pipeline.beam_worker" in cmdline(pid)]
+    return [pid for pid in map(int, children.split()) if b"pipeline.job.beam_worker" in cmdline(pid)]
 
 
 def cmdline(pid):

@@ -13,11 +13,11 @@ import pytest
 import tensorflow as tf
 
 import pipeline
-from pipeline.cleaning_config import RULES, CleaningConfig
+from pipeline.cleaning.config import RULES, CleaningConfig
 from pipeline.errors import UserError
-from pipeline.findings import Findings
 from pipeline.preprocess import preprocess
 from pipeline.protected import PATTERN, SYMBOLS
+from pipeline.report.findings import Findings
 from pipeline.schema import Manifest
 from pipeline.tokenizer import Tokenizer
 
@@ -299,7 +299,7 @@ def test_an_output_that_holds_something_is_refused(configure, tmp_path):
 def start(config, cwd):
     """A job in a process of its own."""
     code = (
-        "import sys; from pipeline.cleaning_config import CleaningConfig; from pipeline.config import PreprocessConfig;"
+        "import sys; from pipeline.cleaning.config import CleaningConfig; from pipeline.config import PreprocessConfig;"
         "from pipeline.preprocess import preprocess; preprocess(eval(sys.argv[1]))"
     )
     return subprocess.Popen(

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from pipeline import records
-from pipeline.dataset import batches, pairs, survey
-from pipeline.features import Features
+from pipeline.reading.dataset import batches, pairs, survey
+from pipeline.reading.features import Features
 from pipeline.schema import Manifest, Shard, Split, Subwords
 from pipeline.tokenizer import Tokenizer, train_subwords
 

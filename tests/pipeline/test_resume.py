@@ -11,12 +11,12 @@ from pathlib import Path
 import filelock
 import pytest
 
-from pipeline import digests
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
+from pipeline.job import digests
+from pipeline.job.survivors import survivors
+from pipeline.job.work_folder import work_folder
 from pipeline.preprocess import preprocess
-from pipeline.survivors import survivors
-from pipeline.work_folder import work_folder
 
 PAIRS = [(f"the source {number}", f"das Ziel {number}") for number in range(300)]
 DIRT = [("", "empty"), ("x" * 41, "y" * 41), PAIRS[5], (b"\xff", "broken")]

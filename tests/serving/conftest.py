@@ -143,7 +143,7 @@ def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The export of `run`, with one version."""
-    from serving.export import export
+    from serving.exports.export import export
 
     folder = tmp_path_factory.mktemp("exports") / "attention"
     export(str(run), str(folder))
@@ -153,7 +153,7 @@ def export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def translator(run: Path):
     """What `run` translates with; its graphs are made once for all tests."""
-    from serving.translator import Translator
+    from serving.graph.translator import Translator
 
     return Translator.from_run(run)
 
@@ -171,8 +171,8 @@ def servable(export: Path):
 @pytest.fixture(scope="session")
 def urls(export: Path) -> Iterator[list[str]]:
     """The URLs of `export`, served over REST and gRPC."""
-    from serving.models_config import ModelSource
-    from serving.server import running_models
+    from serving.embedded.models_config import ModelSource
+    from serving.embedded.server import running_models
 
     with running_models([ModelSource("nmt", str(export))], grpc_port=0) as urls:
         yield urls

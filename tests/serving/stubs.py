@@ -16,8 +16,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.models_config import ModelSource
-from serving.server import running_models
+from serving.embedded.models_config import ModelSource
+from serving.embedded.server import running_models
 
 
 class Stubs:

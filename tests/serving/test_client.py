@@ -20,11 +20,11 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from pipeline.errors import UserError
-from serving.app import ServerConfig
-from serving.batcher import BatcherConfig
 from serving.client import Client, TranslationError
-from serving.models_config import ModelSource
-from serving.server import running, running_models
+from serving.embedded.app import ServerConfig
+from serving.embedded.batcher import BatcherConfig
+from serving.embedded.models_config import ModelSource
+from serving.embedded.server import running, running_models
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from tensorflow_serving.config import model_server_config_pb2
 
 import nmt
 from nmt_arguments import bind
-from serving.server import default_grpc_port, running
-from serving.tf_serving_configs import CONFIGS
+from serving.embedded.server import default_grpc_port, running
+from serving.exports.tf_serving_configs import CONFIGS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -10,7 +10,7 @@ import yaml
 
 import nmt
 from nmt_arguments import bind
-from serving.config import ServerConfig
+from serving.embedded.config import ServerConfig
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"

@@ -14,8 +14,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from serving.server import running
-from serving.status import Code
+from serving.embedded.server import running
+from serving.embedded.status import Code
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -209,7 +209,7 @@ def test_prometheus_scrapes_the_server_and_reads_the_rules(rules):
     ((target,),) = (each["targets"] for each in job["static_configs"])
     host, port = target.split(":")
     assert f"--rest_api_port={port}" in compose[host]["command"]
-    assert f'path: "{job["metrics_path"]}"' in (ROOT / "serving" / "monitoring.config").read_text()
+    assert f'path: "{job["metrics_path"]}"' in (ROOT / "serving" / "exports" / "monitoring.config").read_text()
     jobs = {conditions["job"] for rule in rules for _, conditions in selectors(rule["expr"]) if "job" in conditions}
     assert jobs == {job["job_name"]}
     (folder,) = (volume.split(":")[1] for volume in compose["prometheus"]["volumes"] if volume.startswith("./"))

@@ -9,9 +9,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from models.run import RunConfig
 from pipeline.errors import UserError
-from serving.check import read_graph
 from serving.endpoint import open_model
-from serving.translator import Translator
+from serving.exports.check import read_graph
+from serving.graph.translator import Translator
 
 
 @pytest.fixture(scope="module")

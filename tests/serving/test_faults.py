@@ -20,7 +20,7 @@ import pytest
 
 from serving.client import Client
 from serving.endpoint import Endpoint
-from serving.fingerprint import served_fingerprint
+from serving.exports.fingerprint import served_fingerprint
 from serving.translate_file import translate_file
 
 pytestmark = pytest.mark.slow
@@ -163,7 +163,7 @@ def test_ten_thousand_connections_are_refused_cleanly(server):
     assert answers(server)
     lines = [line for line in server.log() if line["level"] != "INFO"]
     assert [(line["logger"], line["message"]) for line in lines] == [
-        ("serving.connections", f"more than {MAX_CONNECTIONS} connections: those beyond are answered 503")
+        ("serving.embedded.connections", f"more than {MAX_CONNECTIONS} connections: those beyond are answered 503")
     ]
 
 

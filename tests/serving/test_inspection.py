@@ -6,8 +6,8 @@ import pytest
 
 import nmt
 from pipeline.errors import UserError
+from serving.graph.translator import Translator
 from serving.inspection import inspect
-from serving.translator import Translator
 
 TEXT = "<!-- <script </script> one"
 

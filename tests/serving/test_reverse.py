@@ -10,8 +10,8 @@ from models.run import RunConfig
 from models.training import train
 from pipeline.schema import Manifest
 from serving.evaluate import evaluate
-from serving.export import export as make_export
-from serving.translator import Translator
+from serving.exports.export import export as make_export
+from serving.graph.translator import Translator
 from tests.serving.conftest import draw_pairs, draw_protected, make_data
 
 pytestmark = pytest.mark.slow

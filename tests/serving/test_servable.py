@@ -3,8 +3,8 @@ import concurrent.futures
 import numpy as np
 import pytest
 
+from serving.embedded.status import Code, StatusError
 from serving.servable import Servable, complete_versions, newest_version
-from serving.status import Code, StatusError
 
 
 @pytest.fixture(scope="module")

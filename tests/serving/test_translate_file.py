@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
+from serving.embedded.server import running
 from serving.endpoint import Endpoint, open_model
-from serving.server import running
 from serving.translate_file import AT_ONCE, translate_file
 
 

@@ -11,8 +11,8 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from serving.models_config import ModelSource
-from serving.server import running, running_models
+from serving.embedded.models_config import ModelSource
+from serving.embedded.server import running, running_models
 
 SECONDS = 30
 FLAGS = [

@@ -7,8 +7,8 @@ import threading
 import httpx
 import pytest
 
-from serving.config import BatcherConfig, ServerConfig
-from serving.server import running
+from serving.embedded.config import BatcherConfig, ServerConfig
+from serving.embedded.server import running
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,149 @@
+"""Text files of which each line holds a pair: TSV and JSONL."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from pipeline.corpora.filesystems import read_lines
+from pipeline.corpora.inputs import TSV, Input
+from pipeline.corpora.newlines import cut, index_newlines, read_part
+from pipeline.corpora.units import RawPair, Unit
+from pipeline.errors import UserError
+from pipeline.lines import readable
+
+_FIRST_LINES = 1000
+Parse = Callable[[bytes], tuple[bytes, bytes]]
+
+
+class _Unfit(ValueError):
+    """A line does not hold a pair; the message goes on after `received line 7 of 'a.tsv'`."""
+
+
+def whole(one: Input) -> Unit:
+    """A file as one unit whose pairs are not counted yet.
+
+    Raises:
+        UserError: The file cannot be read, or its first line names no such column.
+    """
+    [file] = one.files
+    fields, first = one.fields, 0
+    if one.format == TSV and not all(field.isdecimal() for field in fields):
+        with readable(one.corpus.option, file.path):
+            header = next(read_lines(file.path), b"")
+        names = header.decode("utf-8", "replace").split("\t")
+        fields, first = (_column(one, names, fields[0]), _column(one, names, fields[1])), 1
+    return Unit(one.number, one.corpus.weight, one.format, (file.path,), fields, first, 0, (), one.corpus.option)
+
+
+def _column(one: Input, names: list[str], field: str) -> str:
+    if field.isdecimal():
+        return field
+    if field not in names:
+        raise UserError(
+            f"{one.corpus.option}: expected a column {field!r}, received {one.name!r} with {', '.join(names)} in its"
+            " first line; change --source-field or --target-field"
+        )
+    return str(names.index(field) + 1)
+
+
+def units(one: Input, block_bytes: int) -> list[Unit]:
+    """Divides a file into blocks of lines, or makes one unit of it if it is compressed.
+
+    Raises:
+        UserError: The file cannot be read to its end, or one of its first lines does not hold both sides.
+    """
+    unit = whole(one)
+    with readable(unit.option, one.name):
+        index = index_newlines(unit.paths[0])
+        # Wrong fields are told at once; of the rest each line is parsed once, by the workers.
+        for _ in itertools.islice(read(unit), _FIRST_LINES):
+            pass
+    return [
+        unit._replace(first=block.first, pairs=block.lines, parts=block.parts)
+        for block in cut([index], block_bytes, unit.first)
+    ]
+
+
+def read(unit: Unit) -> Iterator[RawPair]:
+    """Yields a unit's pairs; an empty line is an empty pair.
+
+    Raises:
+        UserError: A line does not hold both sides.
+    """
+    [path] = unit.paths
+    lines: Iterable[bytes] = itertools.islice(read_lines(path), unit.first, None)
+    if unit.parts:
+        lines = read_part(path, unit.parts[0])
+    parse = parse_tsv(*unit.fields) if unit.format == TSV else parse_json(*unit.fields)
+    for number, line in enumerate(lines, unit.first):
+        try:
+            source, target = parse(line) if line else (b"", b"")
+        except _Unfit as error:
+            raise UserError(
+                f"{unit.option}: expected {error.args[0]}, received line {number + 1} of {path!r} {error.args[1]};"
+                " mend the line, or change --source-field or --target-field"
+            ) from None
+        yield RawPair(unit.file, number, source, target)
+
+
+def parse_tsv(source_field: str, target_field: str) -> Parse:
+    """Reads two columns between tabs, as `cut -f` does: no quotes, nothing escaped.
+
+    Args:
+        source_field: The source's column, from 1 on.
+        target_field: The target's.
+
+    Returns:
+        A function of a line.
+    """
+    source, target = int(source_field) - 1, int(target_field) - 1
+    least = max(source, target) + 1
+
+    def parse(line: bytes) -> tuple[bytes, bytes]:
+        columns = line.split(b"\t", least)
+        if len(columns) < least:
+            raise _Unfit(f"at least {least} columns", f"with {len(columns)}")
+        return columns[source], columns[target]
+
+    return parse
+
+
+def parse_json(source_field: str, target_field: str) -> Parse:
+    """Reads two texts of a JSON object; null is an empty text.
+
+    A byte that is not UTF-8 stays in its text, for the cleaning to tell.
+
+    Args:
+        source_field: The source's field, `a.b` for one inside another.
+        target_field: The target's.
+
+    Returns:
+        A function of a line.
+    """
+
+    def parse(line: bytes) -> tuple[bytes, bytes]:
+        try:
+            record = json.loads(line.decode("utf-8", "surrogateescape"))
+        except (ValueError, RecursionError) as error:
+            raise _Unfit("a JSON object", f"({error})") from None
+        return _text(record, source_field), _text(record, target_field)
+
+    return parse
+
+
+def _text(record: Any, field: str) -> bytes:
+    value = record
+    for name in [field] if isinstance(record, dict) and field in record else field.split("."):
+        if not isinstance(value, dict) or name not in value:
+            raise _Unfit(f"a JSON object with {field!r}", "without it")
+        value = value[name]
+    if value is None:
+        return b""
+    if not isinstance(value, str):
+        raise _Unfit(f"text in {field!r}", f"with {json.dumps(value)[:40]}")
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Half of a surrogate pair is no text, and cleaning finds no UTF-8 in it.
+        return value.encode("utf-8", "surrogatepass")

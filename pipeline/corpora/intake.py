@@ -1,0 +1,89 @@
+"""What a job is given to read: found, counted and divided into units before it starts."""
+
+import itertools
+import math
+from typing import Any, NamedTuple
+
+from pipeline.config import PreprocessConfig
+from pipeline.corpora import readers
+from pipeline.corpora.corpora_file import read_corpora
+from pipeline.corpora.corpus import Corpus, aligned, paired
+from pipeline.corpora.filesystems import find
+from pipeline.corpora.inputs import PARQUET, Input, inputs
+from pipeline.corpora.units import Unit
+
+# Of text as it is read; its records have about as many bytes.
+_SHARD_BYTES = 100 << 20
+# Of compressed text.
+_PACKING = 3
+
+
+class Intake(NamedTuple):
+    """What is read: units, files of excluded sentences, the inputs' names, the files' states, and counts.
+
+    `size` is about how many bytes the training text has as plain text, each copy counted.
+    """
+
+    train: list[Unit]
+    valid: list[Unit]
+    excluded: list[str]
+    names: tuple[str, ...]
+    states: list[Any]
+    pairs: int
+    size: int
+    shards: int
+
+
+def corpora_of(config: PreprocessConfig) -> tuple[tuple[Corpus, ...], tuple[Corpus, ...]]:
+    """The corpora that settings name, those of training and those of validation.
+
+    Raises:
+        UserError: The YAML file of corpora cannot be read, or is no list of corpora.
+    """
+    fields = config.source_field, config.target_field
+    train = aligned(config.source, config.target) + paired(config.pairs, *fields)
+    if config.corpora:
+        train += read_corpora(config.corpora)
+    valid = aligned(config.valid_source, config.valid_target, "valid-")
+    return train, valid + paired(config.valid_pairs, *fields, "valid-")
+
+
+def files_of(config: PreprocessConfig) -> list[str]:
+    """The files and patterns that settings name; see `corpora_of`."""
+    corpora = itertools.chain(*corpora_of(config))
+    files = [file for one in corpora for file in (*one.source, *one.target, *one.pairs)]
+    return [*files, *config.exclude]
+
+
+def take_in(config: PreprocessConfig) -> Intake:
+    """Finds all files that a job reads, and reads each to its end once.
+
+    Raises:
+        UserError: A file is missing or unreadable, or parallel files have unequal counts of lines.
+    """
+    languages = config.source_language, config.target_language
+    train, valid = (inputs(corpora, languages) for corpora in corpora_of(config))
+    valid = [one._replace(number=one.number + len(train)) for one in valid]
+    excluded = [file for path in config.exclude for file in find("--exclude", path)]
+    for file in excluded:
+        readers.count_lines("exclude", file.path)
+    both = [*train, *valid]
+    files = [file for one in both for file in one.files] + excluded
+    train_units, valid_units = readers.units(train), readers.units(valid)
+    size = sum(one.corpus.weight * _size(one) for one in train)
+    return Intake(
+        train=train_units,
+        valid=valid_units,
+        excluded=[file.path for file in excluded],
+        names=tuple(one.name for one in both),
+        states=[*map(tuple, files), *((one.corpus.name, one.corpus.weight, one.format, one.fields) for one in both)],
+        pairs=sum(unit.pairs for unit in (*train_units, *valid_units)),
+        size=math.ceil(size),
+        shards=config.shards or max(config.readers, math.ceil(size / _SHARD_BYTES)),
+    )
+
+
+def _size(one: Input) -> int:
+    """About how many bytes an input's text has."""
+    packed = one.format == PARQUET or one.name.endswith((".gz", ".bz2", ".xz", ".zst", ".zstd"))
+    return sum(file.size for file in one.files) * (_PACKING if packed else 1)

@@ -1,0 +1,117 @@
+"""The last step of the job: a shard of clean text to a shard of records."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline import protected
+from pipeline.config import PreprocessConfig
+from pipeline.files import write_beside
+from pipeline.job.blocks import RejectRow, read_blocks
+from pipeline.job.counters import CountingDoFn
+from pipeline.job.progress import KEPT, READ
+from pipeline.job.rejects import TOO_MANY_PIECES, reject_row, write_rejects
+from pipeline.job.text_shards import ShardName, read_text_blocks
+from pipeline.report.findings import ShardFindings
+from pipeline.report.statistics import Vocabulary
+
+
+class EncodeShard(CountingDoFn):
+    """Tokenizes a shard of clean text and writes its records, and the pairs that were rejected on the way.
+
+    Args:
+        config: The settings.
+        text: The folder of clean text.
+        data: The folder of the data set; it holds the subwords.
+        encoded: The folder of what is known of each finished shard.
+        subwords: The file names of the source's and the target's subwords.
+        files: The inputs' names, by which the rejected pairs are told.
+        progress: The folder of what is counted meanwhile.
+    """
+
+    def __init__(
+        self,
+        config: PreprocessConfig,
+        text: str,
+        data: str,
+        encoded: str,
+        subwords: tuple[str, str],
+        files: tuple[str, ...],
+        progress: str,
+    ):
+        super().__init__(progress)
+        self._config, self._subwords, self._files = config, subwords, files
+        self._text, self._data, self._encoded = text, data, encoded
+
+    def setup(self) -> None:
+        """Loads TensorFlow and the tokenizers, which workers of the first job never need."""
+        from pipeline import records
+        from pipeline.tokenizer import Tokenizer
+
+        super().setup()
+        tokenizers = {name: Tokenizer.read(Path(self._data, name)) for name in set(self._subwords)}
+        vocabularies = {
+            name: Vocabulary.of(tokenizer.spell(range(tokenizer.vocab_size))) for name, tokenizer in tokenizers.items()
+        }
+        self._records = records
+        self._tokenizers = [tokenizers[name] for name in self._subwords]
+        source, target = self._subwords
+        self._vocabularies = vocabularies[source], vocabularies[target]
+
+    def process(self, name: ShardName) -> Iterator[dict[str, Any]]:
+        """Writes a shard and gives what the manifest says of it."""
+        name = ShardName(*name)
+        counts: Counter[str] = Counter()
+        rejected: list[RejectRow] = []
+        found = ShardFindings(self._vocabularies, self._files)
+        with write_beside(Path(self._data, name.records)) as path:
+            with open(path, "wb") as file:
+                for rows in read_text_blocks(Path(self._text, name.text)):
+                    file.writelines(self._encode(rows, counts, found, rejected))
+            sha256 = self._records.file_sha256(path)
+        if Path(self._text, name.rejects).exists():
+            for block in read_blocks(Path(self._text, name.rejects)):
+                rejected += block
+        found.add_rejected(rejected)
+        with write_beside(Path(self._data, name.rejected)) as path:
+            write_rejects(path, rejected, self._files)
+        with write_beside(Path(self._encoded, name.findings)) as path:
+            path.write_text(json.dumps(found.to_json()))
+        told = {
+            "split": name.split,
+            "file": name.records,
+            "sha256": sha256,
+            "rejected": dict(Counter(row[2] for row in rejected)),
+            "records": found.statistics.source.sentences,
+            "source_tokens": found.statistics.source.tokens,
+            "target_tokens": found.statistics.target.tokens,
+            **{key: counts[key] for key in ("masked", "copies")},
+        }
+        with write_beside(Path(self._encoded, name.counts)) as path:
+            path.write_text(json.dumps(told))
+        yield told
+
+    def _encode(
+        self, rows: list[tuple], counts: Counter[str], found: ShardFindings, rejected: list[RejectRow]
+    ) -> Iterator[bytes]:
+        """The framed records of a block of rows; what is too long is added to the rejected ones."""
+        texts = ([row[2] for row in rows], [row[3] for row in rows])
+        ids = (tokenizer.encode(side) for tokenizer, side in zip(self._tokenizers, texts, strict=True))
+        encoded = list(zip(rows, *ids, strict=True))
+        kept = [each for each in encoded if max(map(len, each[1:])) <= self._config.max_pieces]
+        too_long = [each for each in encoded if max(map(len, each[1:])) > self._config.max_pieces]
+        rejected += [self._reject(*each) for each in too_long if each[0][4] == 0]
+        self._counters.add({READ: len(rows), KEPT: len(kept), TOO_MANY_PIECES: len(too_long)})
+        if kept:
+            kept_rows, *kept_ids = zip(*kept, strict=True)
+            found.add(kept_rows, *kept_ids)
+            counts["copies"] += sum(row[4] > 0 for row in kept_rows)
+            if self._config.protect:
+                counts["masked"] += sum(any(map(protected.is_placeholder, row)) for row in kept_ids[0])
+            yield from map(self._records.frame, self._records.serialize_all(*kept_ids))
+
+    def _reject(self, row: tuple, source_ids: list[int], target_ids: list[int]) -> RejectRow:
+        longest = max(len(source_ids), len(target_ids))
+        return reject_row(self._config, row[:2], TOO_MANY_PIECES, longest, self._config.max_pieces, row[2:4])

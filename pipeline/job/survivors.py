@@ -1,0 +1,65 @@
+"""Which of the clean pairs stay in the data set."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pipeline import protected
+from pipeline.config import PreprocessConfig
+from pipeline.job import digests
+from pipeline.job.assignment import is_leaked
+from pipeline.job.blocks import PairRow, RejectRow, TextRow
+from pipeline.job.rejects import DUPLICATE, LEAKED, NEAR_DUPLICATE, reject_row
+
+
+def without_leaked(
+    pairs: Iterable[PairRow], excluded: frozenset[bytes], config: PreprocessConfig
+) -> tuple[list[PairRow], list[RejectRow], int]:
+    """Drops the pairs that have an excluded sentence.
+
+    Args:
+        pairs: Rows.
+        excluded: Digests of sentences.
+        config: The settings.
+
+    Returns:
+        The pairs that stay, the rejected ones without their copies, and how many rows were dropped.
+    """
+    kept: list[PairRow] = []
+    leaked: list[PairRow] = []
+    for row in pairs:
+        (leaked if is_leaked(row[3:5], excluded, config) else kept).append(row)
+    # Of several copies, the first is the pair.
+    rejected = [reject_row(config, row[1:3], LEAKED, None, None, row[3:5]) for row in leaked if row[5] == 0]
+    return kept, rejected, len(leaked)
+
+
+def survivors(
+    pairs: Iterable[PairRow], near: Mapping[bytes, float], rejected: list[RejectRow], config: PreprocessConfig
+) -> Iterator[TextRow]:
+    """Drops duplicates and near duplicates.
+
+    Args:
+        pairs: Rows in order.
+        near: The likeness of near duplicates to others, by their places.
+        rejected: Is given what is dropped, copies aside.
+        config: The settings.
+
+    Yields:
+        The first pair of each place, without the place.
+    """
+    same = kept = b""
+    for row in pairs:
+        place, file, line, source, target, copy = row
+        group = place[: digests.SIZE]
+        if config.dedup != "none" and (place == same or group == kept):
+            reason: tuple[str, Any, Any] = (DUPLICATE, None, None)
+        elif place in near:
+            reason = (NEAR_DUPLICATE, near[place], config.near_duplicates)
+        else:
+            sides = protected.mask_pair(source, target) if config.protect else (source, target)
+            yield file, line, *sides, copy
+            same, kept = place, group
+            continue
+        same = place
+        if copy == 0:
+            rejected.append(reject_row(config, (file, line), *reason, (source, target)))

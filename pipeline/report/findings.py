@@ -1,0 +1,128 @@
+"""What a job found out about its text, beside the manifest: `statistics.json`."""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.files import write_beside
+from pipeline.job.blocks import RejectRow
+from pipeline.job.rejects import fields as reject_fields
+from pipeline.report.examples import Examples
+from pipeline.report.statistics import PairStatistics, Sentences, Vocabulary, count_pairs
+
+STATISTICS_FILE = "statistics.json"
+KEPT = "kept"
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What is told of a data set, and not needed to read it.
+
+    Attributes:
+        splits: Statistics of the records of `train` and `valid`.
+        inputs: What became of each input's pairs: its name to counts by `kept` and by the rule that rejected them.
+        examples: A few rejected pairs of each rule, as rows of the files of rejected pairs.
+    """
+
+    splits: Mapping[str, PairStatistics]
+    inputs: Mapping[str, Mapping[str, int]]
+    examples: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    def write(self, folder: str | Path) -> None:
+        """Writes `statistics.json` into a folder, whole or not at all."""
+        fields = {
+            "splits": {split: statistics.to_json() for split, statistics in self.splits.items()},
+            "inputs": self.inputs,
+            "examples": self.examples,
+        }
+        with write_beside(Path(folder) / STATISTICS_FILE) as path:
+            path.write_text(json.dumps(fields, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
+
+    @classmethod
+    def read_from(cls, folder: str | Path) -> "Findings":
+        """Reads the file of a data set.
+
+        Raises:
+            UserError: The folder has none, or it is damaged.
+        """
+        path = Path(folder) / STATISTICS_FILE
+        try:
+            fields = json.loads(path.read_text("utf-8"))
+            splits = {split: PairStatistics.from_json(counts) for split, counts in fields["splits"].items()}
+            return cls(splits, fields["inputs"], fields["examples"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise UserError(
+                f"DATA: expected {STATISTICS_FILE} as `nmt preprocess` writes it, received {str(path)!r}, which is"
+                " missing or damaged; make the data set anew"
+            ) from None
+
+
+class ShardFindings:
+    """What is found out about one shard, block by block.
+
+    Args:
+        vocabularies: Those of the source and of the target side.
+        files: The inputs' names.
+    """
+
+    def __init__(self, vocabularies: tuple[Vocabulary, Vocabulary], files: Sequence[str]):
+        self._vocabularies, self._files = vocabularies, files
+        self._inputs: dict[str, Counter[str]] = {}
+        self._examples = Examples()
+        self.statistics = self._count([], [], [])
+
+    def add(self, rows: Sequence[tuple], source_ids: Sequence[list[int]], target_ids: Sequence[list[int]]) -> None:
+        """Counts kept pairs.
+
+        Args:
+            rows: File, line, source, target and number of the copy of each.
+            source_ids: The ids of each, END included.
+            target_ids: The same for the target.
+        """
+        self.statistics += self._count(rows, source_ids, target_ids)
+        # A copy is no pair that was read.
+        for file, count in Counter(row[0] for row in rows if row[4] == 0).items():
+            self._of(file)[KEPT] += count
+
+    def add_rejected(self, rows: Iterable[RejectRow]) -> None:
+        """Counts rejected pairs."""
+        for row in rows:
+            self._of(row[0])[row[2]] += 1
+            self._examples.add(reject_fields(row, self._files))
+
+    def to_json(self) -> dict[str, Any]:
+        """All that was found out, for `gather`."""
+        examples = self._examples.by_rule()
+        return {"statistics": self.statistics.to_json(), "inputs": self._inputs, "examples": examples}
+
+    def _count(self, rows: Sequence[tuple], *ids: Sequence[list[int]]) -> PairStatistics:
+        source, target = (
+            Sentences.of([row[side] for row in rows], each) for side, each in zip((2, 3), ids, strict=True)
+        )
+        return count_pairs(source, target, *self._vocabularies)
+
+    def _of(self, file: int) -> Counter[str]:
+        return self._inputs.setdefault(self._files[file], Counter())
+
+
+def gather(shards: Iterable[tuple[str, Mapping[str, Any]]], files: Sequence[str]) -> Findings:
+    """Adds up what was found out about shards.
+
+    Args:
+        shards: The split of each, and what its `ShardFindings.to_json` gave.
+        files: The inputs' names, in their order; two inputs may have one name.
+    """
+    splits: dict[str, PairStatistics] = {}
+    inputs: dict[str, Counter[str]] = {name: Counter() for name in files}
+    examples = Examples()
+    for split, found in shards:
+        statistics = PairStatistics.from_json(found["statistics"])
+        splits[split] = splits[split] + statistics if split in splits else statistics
+        examples.add_all(found["examples"])
+        for name, counts in found["inputs"].items():
+            inputs[name].update(counts)
+    return Findings(splits, inputs, examples.by_rule())

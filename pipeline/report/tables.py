@@ -1,0 +1,161 @@
+"""Tables for a terminal: what became of the pairs, and what a data set holds."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.report.findings import Findings
+from pipeline.report.samples import PairSample
+from pipeline.report.statistics import PairStatistics
+from pipeline.report.wording import MEANINGS, flat, in_order, number, share
+from pipeline.schema import Manifest
+
+Part: TypeAlias = Table | Text
+
+_UNBOUNDED = 10_000
+
+
+def show(parts: Iterable[Part]) -> None:
+    """Prints tables on stdout, as wide as the terminal, or, where there is none, as wide as they are."""
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _UNBOUNDED, highlight=False)
+    with console.capture() as printed:
+        for part in parts:
+            console.print(part)
+    # The cells of a last column are filled up with spaces.
+    print("\n".join(line.rstrip(" ") for line in printed.get().split("\n")), end="")
+
+
+def summary(manifest: Manifest) -> list[Part]:
+    """What became of the pairs that a job read, and what is in each split."""
+    kept = {name: split.records for name, split in manifest.splits.items()}
+    more = {"copies, by weight": manifest.copies, "with placeholders": manifest.masked}
+    notes = [Text(f"of the records, {count:,} {what}") for what, count in more.items() if count]
+    return [*outcome(manifest.read, kept, manifest.rejected), *notes, Text(), splits(manifest)]
+
+
+def outcome(read: int, kept: Mapping[str, int], rejected: Mapping[str, int]) -> list[Part]:
+    """What became of the pairs, and the names of the rules that rejected none.
+
+    Args:
+        read: Count of pairs read.
+        kept: Count of records by split.
+        rejected: Count of rejected pairs by rule.
+    """
+    ordered = in_order(rejected, MEANINGS)
+    table = _table("pairs", "count", "of those read")
+    table.add_row("read", f"{read:,}", "")
+    for split, count in kept.items():
+        table.add_row(f"kept for {split}", f"{count:,}", share(count, read))
+    total = sum(ordered.values())
+    table.add_row("rejected", f"{total:,}", share(total, read), end_section=True)
+    for rule, count in ordered.items():
+        if count:
+            table.add_row(f"  {rule}", f"{count:,}", share(count, read))
+    idle = [rule for rule, count in ordered.items() if not count]
+    return [table, *([Text(f"off, or rejected nothing: {', '.join(idle)}", "dim")] if idle else [])]
+
+
+def splits(manifest: Manifest) -> Table:
+    """What is in each split."""
+    table = _table("split", "records", "shards", "source tokens", "target tokens", "a sentence, mean")
+    for name, split in manifest.splits.items():
+        means = [f"{tokens / max(split.records, 1):.1f}" for tokens in (split.source_tokens, split.target_tokens)]
+        counts = (split.records, len(split.shards), split.source_tokens, split.target_tokens)
+        table.add_row(name, *(f"{count:,}" for count in counts), " / ".join(means))
+    return table
+
+
+def subwords(manifest: Manifest, train: PairStatistics) -> Table:
+    """How the training pairs look in pieces."""
+    table = _table(
+        *("subwords", "pieces", "that occur", "10 times", "pieces a word", "unknown", "bytes", "95 of 100 sentences"),
+        "longest",
+    )
+    rows = [(f"source ({manifest.source.file})", manifest.source, train.source)]
+    rows += [(f"target ({manifest.target.file})", manifest.target, train.target)]
+    if manifest.source == manifest.target:
+        rows.append(("both", manifest.source, train.source + train.target))
+    for name, model, side in rows:
+        table.add_row(
+            name,
+            f"{model.vocab_size:,}",
+            *(share(side.coverage(least), 1) for least in (1, 10)),
+            f"{side.pieces_per_word:.3f}",
+            *(share(count, side.tokens) for count in (side.unknown, side.byte_pieces)),
+            *(f"{side.length_at(part):,}" for part in (0.95, 1)),
+        )
+    return table
+
+
+def inputs(findings: Findings) -> Table:
+    """What became of each input's pairs."""
+    table = _table("input", "pairs", "kept", "rejected")
+    for name, counts in findings.inputs.items():
+        read, kept = sum(counts.values()), counts.get("kept", 0)
+        table.add_row(Text(printable(name)), f"{read:,}", f"{kept:,}", share(read - kept, read))
+    return table
+
+
+def settings(manifest: Manifest) -> Table:
+    """What the job was asked to do, and the versions of what did it."""
+    table = Table("setting", "value", box=None, pad_edge=False, header_style="bold")
+    for name, value in flat(manifest.settings).items():
+        table.add_row(name, Text(printable(str(value))))
+    for name, version in manifest.versions.items():
+        table.add_row(f"version of {name}", version)
+    table.add_row("fingerprint", manifest.fingerprint)
+    return table
+
+
+def pair(sample: PairSample) -> list[Part]:
+    """A pair, each side with its pieces."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, side in (("source", sample.source), ("target", sample.target)):
+        table.add_row(name, Text(printable(side.text)))
+        table.add_row("", Text(printable(" ".join(side.pieces)), "cyan"))
+    return [Text(f"{sample.file}, record {sample.record:,}", "bold"), table]
+
+
+def examples(rejected: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Part]:
+    """Some rejected pairs of each rule, in the order of the rules.
+
+    Args:
+        rejected: Rows of the files of rejected pairs, by rule.
+    """
+    parts: list[Part] = []
+    for rule in [
+        *(rule for rule in MEANINGS if rule in rejected),
+        *(rule for rule in rejected if rule not in MEANINGS),
+    ]:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim")
+        table.add_column(overflow="fold")
+        for row in rejected[rule]:
+            measured = [f"{row['file']}, line {row['line']:,}"]
+            measured += [] if row["value"] is None else [number(row["value"])]
+            measured += [] if row["threshold"] is None else [f"limit {number(row['threshold'])}"]
+            table.add_row("", Text(printable("; ".join(measured)), "dim"))
+            for side in ("source", "target"):
+                if side in row:
+                    table.add_row(f"  {side}", Text(printable(row[side])))
+        parts += [Text(), Text.assemble((rule, "bold"), f": {MEANINGS.get(rule, '')}"), table]
+    return parts
+
+
+def printable(text: str) -> str:
+    """A text in which what a terminal would obey, such as an escape, is spelt out."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
