@@ -1,7 +1,8 @@
 """What a SavedModel does in a fresh process that has TensorFlow and tensorflow-text, and nothing of this project.
 
 `serving.exports.check` starts this file by its path. It reads one JSON object from stdin,
-`{"folder": ..., "texts": [base64, ...]}`, runs the model as TensorFlow Serving does, and writes one, as `examine` makes it, on stdout.
+`{"folder": ..., "texts": [base64, ...]}`, runs the model as TensorFlow Serving does, and writes one, as `examine` makes
+it, on stdout.
 """
 
 import base64
