@@ -25,7 +25,7 @@ from pipeline.job.rejects import JOB_REASONS, SAMPLED_OUT
 from pipeline.job.runners import Runner
 from pipeline.job.text_shards import all_shards, read_text_shard, shard_names
 from pipeline.job.work_folder import WorkFolder, fingerprint, work_folder
-from pipeline.report.findings import Findings, gather
+from pipeline.report.findings import STATISTICS_FILE, Findings, gather
 from pipeline.report.page import REPORT_FILE, write_report
 from pipeline.schema import TRAIN, VALID, Manifest, Shard, Split, Subwords
 
@@ -73,7 +73,7 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
         max_ratio = None if "characters_ratio" in config.cleaning.off else config.cleaning.max_ratio
         write_report(data, manifest, findings, max_ratio)
         _require_quality(config, manifest, data)
-        manifest.write(data)
+        _with_hashes(manifest, data, STATISTICS_FILE, REPORT_FILE).write(data)
         os.replace(data, output)
     return Manifest.read_from(output)
 
@@ -236,7 +236,15 @@ def _manifest(
         protected=protected.PATTERN if config.protect else "",
         masked=sum(shard["masked"] for shard in shards),
         copies=sum(shard["copies"] for shard in shards),
+        files={name: sha256 for shard in shards for name, sha256 in shard["files"].items()},
     )
+
+
+def _with_hashes(manifest: Manifest, data: Path, *names: str) -> Manifest:
+    from pipeline.records import file_sha256
+
+    found = {name: file_sha256(data / name) for name in names}
+    return dataclasses.replace(manifest, files={**manifest.files, **found})
 
 
 def _split(name: str, shards: list[dict[str, Any]]) -> Split:

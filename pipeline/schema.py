@@ -71,6 +71,8 @@ class Manifest:
             are none.
         masked: Count of records that have placeholders.
         copies: Count of records that are there again, as their corpora's weights ask.
+        files: SHA-256, in hexadecimal, of the other files of the folder, by their names: rejected pairs, statistics and
+            report. A data set of an earlier release tells none.
         format: The version of this layout.
     """
 
@@ -84,6 +86,7 @@ class Manifest:
     protected: str = ""
     masked: int = 0
     copies: int = 0
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     format: int = FORMAT
 
     @property

@@ -77,6 +77,7 @@ class EncodeShard(CountingDoFn):
         found.add_rejected(rejected)
         with write_beside(Path(self._data, name.rejected)) as path:
             write_rejects(path, rejected, self._files)
+            rejected_sha256 = self._records.file_sha256(path)
         with write_beside(Path(self._encoded, name.findings)) as path:
             path.write_text(json.dumps(found.to_json()))
         told = {
@@ -84,6 +85,7 @@ class EncodeShard(CountingDoFn):
             "file": name.records,
             "sha256": sha256,
             "rejected": dict(Counter(row[2] for row in rejected)),
+            "files": {name.rejected: rejected_sha256},
             "records": found.statistics.source.sentences,
             "source_tokens": found.statistics.source.tokens,
             "target_tokens": found.statistics.target.tokens,

@@ -15,7 +15,8 @@ _TOLD = 5
 def hashes(manifest: Manifest) -> dict[str, str]:
     """The SHA-256 that each file of a data set must have, in hexadecimal, by its name."""
     subwords = {model.file: model.fingerprint for model in (manifest.source, manifest.target)}
-    return subwords | {shard.file: shard.sha256 for split in manifest.splits.values() for shard in split.shards}
+    shards = {shard.file: shard.sha256 for split in manifest.splits.values() for shard in split.shards}
+    return {**subwords, **shards, **manifest.files}
 
 
 def verify(folder: str | Path, files: Mapping[str, str]) -> int:

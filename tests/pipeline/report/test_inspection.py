@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 import tensorflow as tf
@@ -35,14 +36,13 @@ def data(tmp_path_factory):
     valid = Shard("valid-00000-of-00001.tfrecord", 1, records.file_sha256(folder / "valid-00000-of-00001.tfrecord"))
     tokens = [sum(map(len, side)) for side in sides]
     splits = {"train": Split(tuple(shards), 7, *tokens), "valid": Split((valid,), 1, len(sides[0][0]), 5)}
-    rejected = {"words": 2, "empty": 0}
-    Manifest(subwords, subwords, splits, 10, rejected, {"seed": 1, "cleaning": {"off": ["urls"]}}, {"tool": "9"}).write(
-        folder
-    )
     vocabulary = Vocabulary.of(tokenizer.spell(range(tokenizer.vocab_size)))
     sentences = [Sentences.of(texts, ids) for texts, ids in zip(zip(*PAIRS, strict=True), sides, strict=True)]
     statistics = count_pairs(*sentences, vocabulary, vocabulary)
     Findings({"train": statistics}, {"a.en|\x1b.de": {"kept": 8, "words": 2}}, {}).write(folder)
+    rejected, settings = {"words": 2, "empty": 0}, {"seed": 1, "cleaning": {"off": ["urls"]}}
+    files = {STATISTICS_FILE: records.file_sha256(folder / STATISTICS_FILE)}
+    Manifest(subwords, subwords, splits, 10, rejected, settings, {"tool": "9"}, files=files).write(folder)
     return folder
 
 
@@ -108,25 +108,35 @@ def test_a_data_set_without_statistics_is_told_too(data, tmp_path, capsys: pytes
 def test_verification_reads_all_files(data, tmp_path, capsys: pytest.CaptureFixture[str]):
     folder = damaged(data, tmp_path)
     files = hashes(Manifest.read_from(folder))
-    assert sorted(files) == sorted(
-        path.name for path in folder.iterdir() if path.name not in (MANIFEST_FILE, STATISTICS_FILE)
-    )
+    assert sorted(files) == sorted(path.name for path in folder.iterdir() if path.name != MANIFEST_FILE)
     size = sum((folder / name).stat().st_size for name in files)
     assert verify(folder, files) == size
     assert nmt.main(["inspect", str(folder), "--verify", "--samples", "0"]) == 0
-    assert capsys.readouterr().out.startswith(f"verified: 5 files, {size:,} bytes, ")
+    assert capsys.readouterr().out.startswith(f"verified: 6 files, {size:,} bytes, ")
     shard = folder / "train-00002-of-00003.tfrecord"
     flipped = bytearray(shard.read_bytes())
     flipped[20] ^= 1
     shard.write_bytes(flipped)
     (folder / "valid-00000-of-00001.tfrecord").unlink()
+    with open(folder / STATISTICS_FILE, "a") as file:
+        file.write(" ")
     with pytest.raises(UserError) as error:
         verify(folder, files)
-    assert f"received {shard.name} (differs), valid-00000-of-00001.tfrecord (missing); make" in str(error.value)
+    told = f"{STATISTICS_FILE} (differs), {shard.name} (differs), valid-00000-of-00001.tfrecord (missing)"
+    assert f"received {told}; make" in str(error.value)
     with pytest.raises(UserError, match=r"a \(missing\), .*, e \(missing\) and 2 more; make"):
         verify(folder, dict.fromkeys("abcdefg", ""))
     assert nmt.main(["inspect", str(folder), "--verify"]) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_a_data_set_whose_manifest_tells_fewer_hashes_is_verified_too(data, tmp_path):
+    folder = damaged(data, tmp_path)
+    older = json.loads((folder / MANIFEST_FILE).read_text())
+    del older["files"]
+    (folder / MANIFEST_FILE).write_text(json.dumps(older))
+    files = hashes(Manifest.read_from(folder))
+    assert len(files) == 5 and STATISTICS_FILE not in files and verify(folder, files) > 0
 
 
 def test_mistakes_are_refused(data, tmp_path, capsys: pytest.CaptureFixture[str]):
