@@ -51,7 +51,7 @@ def preprocess(
         from pipeline.job.dry_run import dry_run as try_out
 
         tried = try_out(settings, 10_000 if limit is None else limit)
-        show([*outcome(tried.read, tried.kept, tried.rejected), *examples(tried.examples)])
+        show([outcome(tried.read, tried.kept, tried.rejected), *examples(tried.examples)])
         return
     logging.disable(logging.NOTSET)
     show(summary(preprocess(settings, beam_flags)))

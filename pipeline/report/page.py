@@ -9,6 +9,7 @@ import jinja2
 from pipeline.files import write_beside
 from pipeline.report.charts import plot_lengths, plot_occurrences, plot_ratios, plot_word_lengths, to_themed_svg
 from pipeline.report.findings import Findings
+from pipeline.report.idle import idle
 from pipeline.report.statistics import RATIO_EDGES, PairStatistics
 from pipeline.report.wording import MEANINGS, flat, in_order, number, share
 from pipeline.schema import TRAIN, Manifest
@@ -40,7 +41,7 @@ def write_report(folder: str | Path, manifest: Manifest, findings: Findings, max
         both=train.source + train.target if manifest.source == manifest.target else None,
         max_ratio=max_ratio,
         kept=manifest.read - sum(manifest.rejected.values()),
-        idle=[rule for rule, count in in_order(manifest.rejected, MEANINGS).items() if not count],
+        idle=idle(manifest.rejected, manifest.settings),
         rules=_rules(manifest, findings),
         charts=_charts(train, max_ratio),
         percentiles=_PERCENTILES,

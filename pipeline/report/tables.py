@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.report.findings import Findings
+from pipeline.report.idle import idle
 from pipeline.report.samples import PairSample
 from pipeline.report.statistics import PairStatistics
 from pipeline.report.wording import MEANINGS, flat, in_order, number, share
@@ -17,6 +18,7 @@ from pipeline.schema import Manifest
 Part: TypeAlias = Table | Text
 
 _UNBOUNDED = 10_000
+_IDLE = {"off": "off", "in_vain": "rejected nothing"}
 
 
 def show(parts: Iterable[Part]) -> None:
@@ -34,11 +36,13 @@ def summary(manifest: Manifest) -> list[Part]:
     kept = {name: split.records for name, split in manifest.splits.items()}
     more = {"copies, by weight": manifest.copies, "with placeholders": manifest.masked}
     notes = [Text(f"of the records, {count:,} {what}") for what, count in more.items() if count]
-    return [*outcome(manifest.read, kept, manifest.rejected), *notes, Text(), splits(manifest)]
+    rules = idle(manifest.rejected, manifest.settings)._asdict()
+    named = [Text(f"{_IDLE[kind]}: {', '.join(names)}", "dim") for kind, names in rules.items() if names]
+    return [outcome(manifest.read, kept, manifest.rejected), *named, *notes, Text(), splits(manifest)]
 
 
-def outcome(read: int, kept: Mapping[str, int], rejected: Mapping[str, int]) -> list[Part]:
-    """What became of the pairs, and the names of the rules that rejected none.
+def outcome(read: int, kept: Mapping[str, int], rejected: Mapping[str, int]) -> Table:
+    """What became of the pairs.
 
     Args:
         read: Count of pairs read.
@@ -55,8 +59,7 @@ def outcome(read: int, kept: Mapping[str, int], rejected: Mapping[str, int]) -> 
     for rule, count in ordered.items():
         if count:
             table.add_row(f"  {rule}", f"{count:,}", share(count, read))
-    idle = [rule for rule, count in ordered.items() if not count]
-    return [table, *([Text(f"off, or rejected nothing: {', '.join(idle)}", "dim")] if idle else [])]
+    return table
 
 
 def splits(manifest: Manifest) -> Table:

@@ -40,7 +40,7 @@ def data(tmp_path_factory):
     sentences = [Sentences.of(texts, ids) for texts, ids in zip(zip(*PAIRS, strict=True), sides, strict=True)]
     statistics = count_pairs(*sentences, vocabulary, vocabulary)
     Findings({"train": statistics}, {"a.en|\x1b.de": {"kept": 8, "words": 2}}, {}).write(folder)
-    rejected, settings = {"words": 2, "empty": 0}, {"seed": 1, "cleaning": {"off": ["urls"]}}
+    rejected, settings = {"words": 2, "empty": 0, "urls": 0}, {"seed": 1, "cleaning": {"off": ["urls"]}}
     files = {STATISTICS_FILE: records.file_sha256(folder / STATISTICS_FILE)}
     Manifest(subwords, subwords, splits, 10, rejected, settings, {"tool": "9"}, files=files).write(folder)
     return folder
@@ -81,7 +81,7 @@ def test_the_command_prints_tables_and_pairs(data, capsys: pytest.CaptureFixture
     rows = [line.split() for line in printed.splitlines()]
     for row in (
         ["read", "10"], ["kept", "for", "train", "7", "70.0", "%"], ["rejected", "2", "20.0", "%"],
-        ["words", "2", "20.0", "%"], ["off,", "or", "rejected", "nothing:", "empty"],
+        ["words", "2", "20.0", "%"], ["rejected", "nothing:", "empty"], ["off:", "urls"],
         ["seed", "1"], ["cleaning.off", "urls"],
         ["version", "of", "tool", "9"], ["fingerprint", Manifest.read_from(data).fingerprint],
         ["source", "one", "cat\\x1b[31m"], ["target", "cat", "two"], ["a.en|\\x1b.de", "10", "8", "20.0", "%"],
