@@ -19,7 +19,7 @@ from benchmarks.places import RECIPE, Places
 from benchmarks.results import Row, record
 from benchmarks.rounds import ROOT, in_turn, measure, module, spread
 from pipeline.errors import UserError
-from pipeline.files import write_beside
+from pipeline.files import file_sha256, write_beside
 from pipeline.schema import TRAIN, VALID, Manifest, Shard
 
 PAIRS = {TRAIN: 1600, VALID: 64}
@@ -102,7 +102,7 @@ def _subset(places: Places) -> Path:
             files = [str(places.data / shard.file) for shard in split.shards]
             kept = [*tf.data.TFRecordDataset(files).take(PAIRS[name]).as_numpy_iterator()]
             (beside / name).write_bytes(b"".join(map(records.frame, kept)))
-            shard = Shard(name, len(kept), records.file_sha256(beside / name))
+            shard = Shard(name, len(kept), file_sha256(beside / name))
             splits[name] = dataclasses.replace(split, shards=(shard,), records=len(kept))
         for file in {manifest.source.file, manifest.target.file}:
             shutil.copy(places.data / file, beside)

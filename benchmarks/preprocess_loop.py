@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks.command import run_command
 from pipeline.cleaning.config import CleaningConfig
 from pipeline.lines import read_lines
+from pipeline.schema import SOURCE_IDS, TARGET_IDS
 
 _PAIRS_AT_ONCE = 1024
 
@@ -47,7 +48,6 @@ def preprocess_loop(
     # TensorFlow is loaded after the arguments are read.
     import tensorflow as tf
 
-    from pipeline import records
     from pipeline.cleaning.rules import Rejected, cleaner
     from pipeline.tokenizer import Tokenizer
 
@@ -75,6 +75,11 @@ def preprocess_loop(
                 seen.add(digest)
                 yield pair
 
+    def serialize(source_ids: list[int], target_ids: list[int]) -> bytes:
+        sides = {SOURCE_IDS: source_ids, TARGET_IDS: target_ids}.items()
+        features = {name: tf.train.Feature(int64_list=tf.train.Int64List(value=ids)) for name, ids in sides}
+        return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
     def write(split: str, pairs: Iterator[tuple[str, str]]) -> None:
         with tf.io.TFRecordWriter(str(Path(output, f"{split}.tfrecord"))) as writer:
             while batch := [*itertools.islice(pairs, _PAIRS_AT_ONCE)]:
@@ -83,7 +88,7 @@ def preprocess_loop(
                     if max(map(len, ids)) > max_pieces:
                         counts["too_many_pieces"] += 1
                     else:
-                        writer.write(records.serialize(*ids))
+                        writer.write(serialize(*ids))
                         counts[split] += 1
 
     Path(output).mkdir(parents=True)

@@ -1,6 +1,7 @@
 """Files that are whole or absent: write beside, then rename."""
 
 import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
@@ -30,3 +31,9 @@ def write_beside(path: str | Path) -> Iterator[Path]:
         os.replace(beside, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def file_sha256(path: str | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

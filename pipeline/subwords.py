@@ -1,21 +1,21 @@
 """The subwords of a data set: learned from its text, or given as models that exist."""
 
+import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import sentencepiece
-import tensorflow as tf
 
 from pipeline import protected
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
+from pipeline.pieces import Pieces, train_subwords
 from pipeline.schema import END_ID, PAD_ID, START_ID, UNK_ID, Subwords
-from pipeline.tokenizer import Tokenizer, train_subwords
 
 JOINT_FILE, SIDE_FILES = "joint.spm", ("source.spm", "target.spm")
 _IDS = (PAD_ID, UNK_ID, START_ID, END_ID)
 # In NFC; a normalization beyond it, white space that is put in order and letters in lower case would show.
-_PROBE = "  \ufb01 \uff21\u00b2   X  \U0001f917 "
+_GUARD, _PROBE = "<0x21>", "  \ufb01 \uff21\u00b2   X  \U0001f917 "
 
 Sentences = Callable[[tuple[int, ...]], Iterable[str]]
 
@@ -38,8 +38,7 @@ def make_subwords(config: PreprocessConfig, sentences: Sentences, folder: str | 
 
     def put(file: str, model: bytes) -> Subwords:
         Path(folder, file).write_bytes(model)
-        tokenizer = Tokenizer(model)
-        return Subwords(file, tokenizer.fingerprint, tokenizer.vocab_size)
+        return Subwords(file, hashlib.sha256(model).hexdigest(), Pieces(model).vocab_size)
 
     def learn(*sides: int) -> bytes:
         return train_subwords(
@@ -90,14 +89,15 @@ def read_model(path: str, user_symbols: Iterable[str] = (), placeholders: bool =
             f"--subwords: expected a SentencePiece model, received {path!r} ({told}); give another file"
         ) from None
     _require_ids(path, pieces)
-    tokenizer = Tokenizer(model)
-    if tokenizer.detokenize(tokenizer.tokenize(tf.constant([_PROBE]))).numpy()[0].decode() != _PROBE:
+    # After a piece, as SentencePiece drops every space at the beginning.
+    guard = pieces.piece_to_id(_GUARD)
+    if pieces.decode([guard, *pieces.encode(_PROBE)]) != f"! {_PROBE}":
         raise UserError(
             f"--subwords: expected a model that gives text back as it was, received {path!r}, which changes it; learn"
             " it with --normalization_rule_name=identity --remove_extra_whitespaces=false --add_dummy_prefix=true"
         )
     ids = range(protected.FIRST_ID, protected.FIRST_ID + protected.COUNT)
-    if placeholders and tokenizer.spell(ids) != [*protected.SYMBOLS]:
+    if placeholders and pieces.id_to_piece([*ids]) != [*protected.SYMBOLS]:
         raise UserError(
             f"--subwords: expected the pieces {' '.join(protected.SYMBOLS)} from id {protected.FIRST_ID} on for"
             f" --protect, received {path!r} without them; leave out --protect, or learn the model with it"

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import protected
+from pipeline import protected, records
 from pipeline.config import PreprocessConfig
-from pipeline.files import write_beside
+from pipeline.files import file_sha256, write_beside
 from pipeline.job.blocks import RejectRow, read_blocks
 from pipeline.job.counters import CountingDoFn
 from pipeline.job.progress import KEPT, READ
 from pipeline.job.rejects import TOO_MANY_PIECES, reject_row, write_rejects
 from pipeline.job.text_shards import ShardName, read_text_blocks
+from pipeline.pieces import Pieces
 from pipeline.report.findings import ShardFindings
 from pipeline.report.statistics import Vocabulary
 
@@ -46,17 +47,11 @@ class EncodeShard(CountingDoFn):
         self._text, self._data, self._encoded = text, data, encoded
 
     def setup(self) -> None:
-        """Loads TensorFlow and the tokenizers, which workers of the first job never need."""
-        from pipeline import records
-        from pipeline.tokenizer import Tokenizer
-
+        """Reads the subwords."""
         super().setup()
-        tokenizers = {name: Tokenizer.read(Path(self._data, name)) for name in set(self._subwords)}
-        vocabularies = {
-            name: Vocabulary.of(tokenizer.spell(range(tokenizer.vocab_size))) for name, tokenizer in tokenizers.items()
-        }
-        self._records = records
-        self._tokenizers = [tokenizers[name] for name in self._subwords]
+        pieces = {name: Pieces(Path(self._data, name).read_bytes()) for name in set(self._subwords)}
+        vocabularies = {name: Vocabulary.of(each.spell(range(each.vocab_size))) for name, each in pieces.items()}
+        self._pieces = [pieces[name] for name in self._subwords]
         source, target = self._subwords
         self._vocabularies = vocabularies[source], vocabularies[target]
 
@@ -70,7 +65,7 @@ class EncodeShard(CountingDoFn):
             with open(path, "wb") as file:
                 for rows in read_text_blocks(Path(self._text, name.text)):
                     file.writelines(self._encode(rows, counts, found, rejected))
-            sha256 = self._records.file_sha256(path)
+            sha256 = file_sha256(path)
         if Path(self._text, name.rejects).exists():
             for block in read_blocks(Path(self._text, name.rejects)):
                 rejected += block
@@ -100,10 +95,11 @@ class EncodeShard(CountingDoFn):
     ) -> Iterator[bytes]:
         """The framed records of a block of rows; what is too long is added to the rejected ones."""
         texts = ([row[2] for row in rows], [row[3] for row in rows])
-        ids = (tokenizer.encode(side) for tokenizer, side in zip(self._tokenizers, texts, strict=True))
-        encoded = list(zip(rows, *ids, strict=True))
-        kept = [each for each in encoded if max(map(len, each[1:])) <= self._config.max_pieces]
-        too_long = [each for each in encoded if max(map(len, each[1:])) > self._config.max_pieces]
+        ids = (pieces.encode(side) for pieces, side in zip(self._pieces, texts, strict=True))
+        kept: list[tuple] = []
+        too_long: list[tuple] = []
+        for each in zip(rows, *ids, strict=True):
+            (kept if max(len(each[1]), len(each[2])) <= self._config.max_pieces else too_long).append(each)
         rejected += [self._reject(*each) for each in too_long if each[0][4] == 0]
         self._counters.add({READ: len(rows), KEPT: len(kept), TOO_MANY_PIECES: len(too_long)})
         if kept:
@@ -112,7 +108,7 @@ class EncodeShard(CountingDoFn):
             counts["copies"] += sum(row[4] > 0 for row in kept_rows)
             if self._config.protect:
                 counts["masked"] += sum(any(map(protected.is_placeholder, row)) for row in kept_ids[0])
-            yield from map(self._records.frame, self._records.serialize_all(*kept_ids))
+            yield from map(records.frame, records.serialize_all(*kept_ids))
 
     def _reject(self, row: tuple, source_ids: list[int], target_ids: list[int]) -> RejectRow:
         longest = max(len(source_ids), len(target_ids))

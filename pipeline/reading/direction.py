@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from pipeline import records
 from pipeline.protected import COUNT, FIRST_ID, is_placeholder
+from pipeline.reading.parsing import parse
 
 Sides = tuple[tf.RaggedTensor, tf.RaggedTensor]
 
@@ -19,7 +19,7 @@ def read_pairs(serialized: tf.Tensor, reverse: bool, protects: bool) -> Sides:
     Returns:
         Source ids and target ids, `(n, None)` int32 each.
     """
-    source, target = records.parse(serialized)
+    source, target = parse(serialized)
     if not reverse:
         return source, target
     return _renumbered(target, source) if protects else (target, source)

@@ -4,8 +4,8 @@ import functools
 import os
 from pathlib import Path
 
-from pipeline import records
 from pipeline.errors import UserError
+from pipeline.files import file_sha256
 from pipeline.schema import MANIFEST_FILE, Manifest
 
 
@@ -44,4 +44,4 @@ def checked_shards(data: str | Path, split: str) -> list[str]:
 @functools.cache
 def _sha256(path: str, size: int, modified: int) -> str:
     """The SHA-256 of a file, read again only when its size or its time of change is another."""
-    return records.file_sha256(path)
+    return file_sha256(path)

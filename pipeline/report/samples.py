@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from pipeline import records
 from pipeline.errors import UserError
+from pipeline.reading.parsing import parse
 from pipeline.schema import Manifest, Shard
 from pipeline.tokenizer import Tokenizer
 
@@ -53,7 +53,7 @@ def draw_pairs(folder: str | Path, manifest: Manifest, split: str, count: int, s
     ]
     samples = []
     for file, number, record in _records(Path(folder), manifest.splits[split].shards, drawn):
-        sides = (ids.to_list()[0] for ids in records.parse(tf.constant([record])))
+        sides = (ids.to_list()[0] for ids in parse(tf.constant([record])))
         source, target = (
             Side(tokenizer.text(ids), tokenizer.spell(ids)) for tokenizer, ids in zip(tokenizers, sides, strict=True)
         )

@@ -9,6 +9,8 @@ import tensorflow as tf
 from models.config import ModelConfig
 from models.seq2seq import Seq2Seq
 from pipeline import records
+from pipeline.files import file_sha256
+from pipeline.pieces import train_subwords
 from pipeline.schema import (
     DECODER_INPUT_IDS,
     END_ID,
@@ -21,7 +23,7 @@ from pipeline.schema import (
     Split,
     Subwords,
 )
-from pipeline.tokenizer import Tokenizer, train_subwords
+from pipeline.tokenizer import Tokenizer
 
 WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "six": "sechs"}
 SOURCE_VOCAB, TARGET_VOCAB = 13, 11
@@ -102,7 +104,7 @@ def data(tmp_path_factory):
     encoded, splits = list(zip(*sides, strict=True)), {}
     for split, some in ((TRAIN, encoded[:40]), (VALID, encoded[40:])):
         (folder / split).write_bytes(b"".join(records.frame(records.serialize(*pair)) for pair in some))
-        shard = Shard(split, len(some), records.file_sha256(folder / split))
+        shard = Shard(split, len(some), file_sha256(folder / split))
         splits[split] = Split((shard,), len(some), *(sum(map(len, side)) for side in zip(*some, strict=True)))
     Manifest(*subwords, splits, 48, {}, {}, {}).write(folder)
     return str(folder)

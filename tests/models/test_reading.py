@@ -15,6 +15,8 @@ from models.run import RunConfig, load_shortlist
 from models.training import train
 from pipeline import records
 from pipeline.errors import UserError
+from pipeline.files import file_sha256
+from pipeline.reading.parsing import parse
 from pipeline.schema import Manifest
 from pipeline.tokenizer import Tokenizer
 
@@ -104,11 +106,11 @@ def exchanged(bilingual, tmp_path_factory):
     for name, split in manifest.splits.items():
         [shard] = split.shards
         pairs = [
-            [side.to_list()[0] for side in records.parse(record[None])]
+            [side.to_list()[0] for side in parse(record[None])]
             for record in tf.data.TFRecordDataset(str(folder / shard.file))
         ]
         (folder / shard.file).write_bytes(b"".join(records.frame(records.serialize(*pair[::-1])) for pair in pairs))
-        shard = dataclasses.replace(shard, sha256=records.file_sha256(folder / shard.file))
+        shard = dataclasses.replace(shard, sha256=file_sha256(folder / shard.file))
         splits[name] = dataclasses.replace(split, shards=(shard,))
     dataclasses.replace(manifest, splits=splits).write(folder)
     return folder

@@ -7,7 +7,8 @@ from models.inspection import observe
 from models.samples import Samples, spread
 from models.search import search
 from models.seq2seq import Seq2Seq
-from pipeline.tokenizer import Tokenizer, train_subwords
+from pipeline.pieces import train_subwords
+from pipeline.tokenizer import Tokenizer
 
 TEXTS = ["one two", "two", "one two two one"]
 

@@ -30,6 +30,7 @@ from models.training import build_model, train
 from models.validation import Searcher, scorer, validation_batches
 from pipeline import records
 from pipeline.errors import UserError
+from pipeline.files import file_sha256
 from pipeline.reading.dataset import Survey, batches, pairs, survey
 from pipeline.schema import SOURCE_IDS, TRAIN, VALID, Manifest, Shard
 from pipeline.tokenizer import Tokenizer
@@ -406,7 +407,7 @@ def with_validation_of(data, count, folder):
     [shard] = manifest.splits[VALID].shards
     pairs = list(tf.data.TFRecordDataset(str(folder / shard.file)).as_numpy_iterator())[:count]
     (folder / shard.file).write_bytes(b"".join(map(records.frame, pairs)))
-    shard = Shard(shard.file, count, records.file_sha256(folder / shard.file))
+    shard = Shard(shard.file, count, file_sha256(folder / shard.file))
     split = dataclasses.replace(manifest.splits[VALID], shards=(shard,), records=count)
     dataclasses.replace(manifest, splits={**manifest.splits, VALID: split}).write(folder)
     return str(folder)
@@ -461,7 +462,7 @@ def test_resuming_on_other_data(whole_run, data, tmp_path):
     other = shutil.copytree(data, tmp_path / "data")
     manifest = Manifest.read_from(other)
     train_split = manifest.splits[TRAIN]
-    shard = dataclasses.replace(train_split.shards[0], sha256=records.file_sha256(other / VALID), file=VALID)
+    shard = dataclasses.replace(train_split.shards[0], sha256=file_sha256(other / VALID), file=VALID)
     splits = {**manifest.splits, TRAIN: dataclasses.replace(train_split, shards=(shard,))}
     dataclasses.replace(manifest, splits=splits).write(other)
     with pytest.raises(UserError, match=r"^--resume: expected the settings and the data set of .*config\.json"):

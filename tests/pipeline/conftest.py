@@ -43,13 +43,13 @@ def read_back() -> Callable[[str, str], list[tuple[str, str]]]:
     """Gives the pairs of a split as text, in the order of the records."""
     import tensorflow as tf
 
-    from pipeline import records
+    from pipeline.reading.parsing import parse
     from pipeline.tokenizer import Tokenizer
 
     def read(folder: str, split: str) -> list[tuple[str, str]]:
         manifest = Manifest.read_from(folder)
         files = [str(Path(folder, shard.file)) for shard in manifest.splits[split].shards]
-        sides = records.parse(tf.constant(list(tf.data.TFRecordDataset(files).as_numpy_iterator())))
+        sides = parse(tf.constant(list(tf.data.TFRecordDataset(files).as_numpy_iterator())))
         texts = [
             Tokenizer.read(Path(folder, subwords.file), subwords.fingerprint).detokenize(ids).numpy()
             for subwords, ids in zip((manifest.source, manifest.target), sides, strict=True)

@@ -1,6 +1,8 @@
+import hashlib
+
 import pytest
 
-from pipeline.files import write_beside
+from pipeline.files import file_sha256, write_beside
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):
@@ -26,3 +28,8 @@ def test_a_folder_is_not_written_into_one_that_holds_something(tmp_path):
     with pytest.raises(OSError, match="not empty"), write_beside(tmp_path / "run") as path:
         path.mkdir()
     assert [entry.name for entry in (tmp_path / "run").iterdir()] == ["kept"]
+
+
+def test_file_sha256(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc")
+    assert file_sha256(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()

@@ -8,10 +8,12 @@ import pytest
 import tensorflow as tf
 
 from pipeline import records
+from pipeline.files import file_sha256
+from pipeline.pieces import train_subwords
 from pipeline.reading.dataset import batches, pairs, survey
 from pipeline.reading.features import Features
 from pipeline.schema import Manifest, Shard, Split, Subwords
-from pipeline.tokenizer import Tokenizer, train_subwords
+from pipeline.tokenizer import Tokenizer
 
 WORDS = {"house": "Haus", "tree": "Baum", "window": "Fenster", "neighbour": "Nachbar", "morning": "Vormittag"}
 PLAN = {"unit": "sentences", "size": 8, "max_source_length": 40, "max_target_length": 40, "shuffle_buffer": 60}
@@ -42,7 +44,7 @@ def data(texts, tmp_path_factory):
         sides.append(tokenizer.tokenize(tf.constant(lines)).to_list())
     path = folder / "train"
     path.write_bytes(b"".join(records.frame(records.serialize(*pair)) for pair in zip(*sides, strict=True)))
-    split = Split((Shard("train", 100, records.file_sha256(path)),), 100, 7, 8)
+    split = Split((Shard("train", 100, file_sha256(path)),), 100, 7, 8)
     Manifest(*subwords, {"train": split}, 100, {}, {}, {}).write(folder)
     return folder
 

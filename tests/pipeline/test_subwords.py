@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
+from pipeline.pieces import train_subwords
 from pipeline.subwords import make_subwords, read_model
-from pipeline.tokenizer import Tokenizer, train_subwords
+from pipeline.tokenizer import Tokenizer
 
 PAIRS = [(f"The dog saw {n} cats.", f"Der Hund sah {n} Katzen.") for n in range(60)]
 CONFIG = PreprocessConfig("out", ("s",), ("t",), vocab_size=320)

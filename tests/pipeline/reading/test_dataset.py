@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pipeline import records
 from pipeline.errors import UserError
+from pipeline.files import file_sha256
 from pipeline.reading.dataset import Survey, batches, in_pieces, pairs, survey
 from pipeline.schema import Manifest, Shard, Split, Subwords
 
@@ -20,7 +21,7 @@ def make_data(folder: Path, shards: list[list[tuple[list[int], list[int]]]]) -> 
     for number, shard in enumerate(shards):
         path = folder / f"train-{number}"
         path.write_bytes(b"".join(records.frame(records.serialize(*pair)) for pair in shard))
-        listed.append(Shard(path.name, len(shard), records.file_sha256(path)))
+        listed.append(Shard(path.name, len(shard), file_sha256(path)))
     count = sum(map(len, shards))
     Manifest(SUBWORDS, SUBWORDS, {"train": Split(tuple(listed), count, 0, 0)}, count, {}, {}, {}).write(folder)
     return str(folder)

@@ -2,9 +2,10 @@ import pytest
 import tensorflow as tf
 
 from pipeline import records
+from pipeline.pieces import train_subwords
 from pipeline.protected import mask_pair
 from pipeline.reading.direction import lengths, read_pairs
-from pipeline.tokenizer import Tokenizer, train_subwords
+from pipeline.tokenizer import Tokenizer
 
 PAIRS = [([20, 21, 3], [30, 3]), ([3], [31, 32, 33, 3])]
 

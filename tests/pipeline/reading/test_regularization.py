@@ -6,8 +6,9 @@ import pytest
 import sentencepiece
 import tensorflow as tf
 
+from pipeline.pieces import train_subwords
 from pipeline.reading.regularization import Regularizer
-from pipeline.tokenizer import Tokenizer, train_subwords
+from pipeline.tokenizer import Tokenizer
 
 NOUNS = ("Hund", "Mann", "Vogel", "Nachbar", "Zeitungsverkäufer")
 TEXTS = [f"Der {noun} sieht die  {other} am Fenster." for noun in NOUNS for other in ("Katze", "Frau")] * 3

@@ -7,13 +7,15 @@ import tensorflow as tf
 import nmt
 from pipeline import records
 from pipeline.errors import UserError
+from pipeline.files import file_sha256
+from pipeline.pieces import train_subwords
 from pipeline.report.findings import STATISTICS_FILE, Findings
 from pipeline.report.samples import draw_pairs
 from pipeline.report.statistics import Sentences, Vocabulary, count_pairs
 from pipeline.report.tables import printable
 from pipeline.report.verification import hashes, verify
 from pipeline.schema import MANIFEST_FILE, Manifest, Shard, Split, Subwords
-from pipeline.tokenizer import Tokenizer, train_subwords
+from pipeline.tokenizer import Tokenizer
 
 PAIRS = [(f"one {word}\x1b[31m", f"{word} two") for word in ("cat", "dog", "cow", "hen", "pig", "fox", "owl")]
 
@@ -31,9 +33,9 @@ def data(tmp_path_factory):
     for number, inside in enumerate((framed[:4], [], framed[4:])):
         path = folder / f"train-0000{number}-of-00003.tfrecord"
         path.write_bytes(b"".join(inside))
-        shards.append(Shard(path.name, len(inside), records.file_sha256(path)))
+        shards.append(Shard(path.name, len(inside), file_sha256(path)))
     (folder / "valid-00000-of-00001.tfrecord").write_bytes(framed[0])
-    valid = Shard("valid-00000-of-00001.tfrecord", 1, records.file_sha256(folder / "valid-00000-of-00001.tfrecord"))
+    valid = Shard("valid-00000-of-00001.tfrecord", 1, file_sha256(folder / "valid-00000-of-00001.tfrecord"))
     tokens = [sum(map(len, side)) for side in sides]
     splits = {"train": Split(tuple(shards), 7, *tokens), "valid": Split((valid,), 1, len(sides[0][0]), 5)}
     vocabulary = Vocabulary.of(tokenizer.spell(range(tokenizer.vocab_size)))

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from models.run import RunConfig, load_model
-from pipeline import records
 from pipeline.errors import UserError
+from pipeline.reading.parsing import parse
 from pipeline.schema import Manifest
 from pipeline.tokenizer import Tokenizer
 from serving.embedded.status import Code, StatusError
@@ -123,9 +123,7 @@ def test_the_ids_are_those_of_the_records(run, data):
     """Tokenizer and bytes as in the graph, on the raw lines, against what the Beam job has written."""
     manifest = Manifest.read_from(data)
     files = [str(data / shard.file) for split in manifest.splits.values() for shard in split.shards]
-    written = [
-        ids.to_list() for ids in records.parse(tf.constant(list(tf.data.TFRecordDataset(files).as_numpy_iterator())))
-    ]
+    written = [ids.to_list() for ids in parse(tf.constant(list(tf.data.TFRecordDataset(files).as_numpy_iterator())))]
     tokenizer = Tokenizer.read(run / "source.spm", RunConfig.read_from(run).source_fingerprint)
     sides = [(data.parent / name).read_bytes().splitlines() for name in ("source.txt", "target.txt")]
     found = [tokenizer.tokenize(tf.constant(lines)).to_list() for lines in sides]

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from models.beam_search import IMPOSSIBLE
 from models.run import load_model
 from models.scoring import token_log_probabilities
+from pipeline.pieces import train_subwords
 from pipeline.protected import COUNT, PATTERN, SYMBOLS
-from pipeline.tokenizer import Tokenizer, train_subwords
+from pipeline.tokenizer import Tokenizer
 from serving.embedded.status import Code, StatusError
 from serving.exports.check import broken_rules, read_graph
 from serving.exports.export import export as make_export

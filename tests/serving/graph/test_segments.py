@@ -5,8 +5,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.pieces import train_subwords
 from pipeline.schema import END_ID
-from pipeline.tokenizer import Tokenizer, train_subwords
+from pipeline.tokenizer import Tokenizer
 from serving.graph.segments import Parts, divide, join
 
 # In these tests an even id begins a word and an odd one goes on with it.
