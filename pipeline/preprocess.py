@@ -17,6 +17,7 @@ from pipeline.cleaning.config import RULES
 from pipeline.config import PreprocessConfig
 from pipeline.corpora.intake import Intake, files_of, take_in
 from pipeline.errors import UserError
+from pipeline.files import file_sha256
 from pipeline.job import graph
 from pipeline.job.encode_shard import EncodeShard
 from pipeline.job.memory import require_memory
@@ -241,8 +242,6 @@ def _manifest(
 
 
 def _with_hashes(manifest: Manifest, data: Path, *names: str) -> Manifest:
-    from pipeline.records import file_sha256
-
     found = {name: file_sha256(data / name) for name in names}
     return dataclasses.replace(manifest, files={**manifest.files, **found})
 

@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 
+from pipeline.job.garbage import seldom_collected
+
 _SECONDS = 0.5
 
 
@@ -23,7 +25,8 @@ def main() -> None:
     threading.Thread(target=_end_with, args=[int(sys.argv[1])], daemon=True).start()
     from apache_beam.runners.worker import sdk_worker_main
 
-    sdk_worker_main.main(sys.argv)
+    with seldom_collected():
+        sdk_worker_main.main(sys.argv)
 
 
 if __name__ == "__main__":

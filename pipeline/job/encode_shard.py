@@ -72,7 +72,7 @@ class EncodeShard(CountingDoFn):
         found.add_rejected(rejected)
         with write_beside(Path(self._data, name.rejected)) as path:
             write_rejects(path, rejected, self._files)
-            rejected_sha256 = self._records.file_sha256(path)
+            rejected_sha256 = file_sha256(path)
         with write_beside(Path(self._encoded, name.findings)) as path:
             path.write_text(json.dumps(found.to_json()))
         told = {

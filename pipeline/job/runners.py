@@ -22,6 +22,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
 from pipeline.errors import UserError
+from pipeline.job.garbage import seldom_collected
 from pipeline.job.local_workers import end_with_a_dead_worker, worker_processes
 
 _LOCAL = "fnapirunner"
@@ -115,7 +116,7 @@ class Runner:
             OSError: A worker could not write.
         """
         try:
-            with end_with_a_dead_worker():
+            with end_with_a_dead_worker(), seldom_collected():
                 _finish(self._start(build))
         except UserError as error:
             raise UserError(_STEP.sub("", str(error))) from error

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -10,10 +10,13 @@ from rich.text import Text
 
 from pipeline.report.findings import Findings
 from pipeline.report.idle import idle
-from pipeline.report.samples import PairSample
 from pipeline.report.statistics import PairStatistics
 from pipeline.report.wording import MEANINGS, flat, in_order, number, share
 from pipeline.schema import Manifest
+
+# It loads TensorFlow, which the job need not wait for.
+if TYPE_CHECKING:
+    from pipeline.report.samples import PairSample
 
 Part: TypeAlias = Table | Text
 
@@ -114,7 +117,7 @@ def settings(manifest: Manifest) -> Table:
     return table
 
 
-def pair(sample: PairSample) -> list[Part]:
+def pair(sample: "PairSample") -> list[Part]:
     """A pair, each side with its pieces."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")

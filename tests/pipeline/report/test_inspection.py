@@ -43,7 +43,7 @@ def data(tmp_path_factory):
     statistics = count_pairs(*sentences, vocabulary, vocabulary)
     Findings({"train": statistics}, {"a.en|\x1b.de": {"kept": 8, "words": 2}}, {}).write(folder)
     rejected, settings = {"words": 2, "empty": 0, "urls": 0}, {"seed": 1, "cleaning": {"off": ["urls"]}}
-    files = {STATISTICS_FILE: records.file_sha256(folder / STATISTICS_FILE)}
+    files = {STATISTICS_FILE: file_sha256(folder / STATISTICS_FILE)}
     Manifest(subwords, subwords, splits, 10, rejected, settings, {"tool": "9"}, files=files).write(folder)
     return folder
 
