@@ -55,15 +55,28 @@ def files_of(config: PreprocessConfig) -> list[str]:
     return [*files, *config.exclude]
 
 
+def inputs_of(config: PreprocessConfig) -> tuple[list[Input], list[Input]]:
+    """The files of corpora, found and numbered: those of training, by name, and those of validation, as given.
+
+    So the order in which training files are given decides nothing, not even which of equal pairs is the first.
+
+    Raises:
+        UserError: See `inputs`.
+    """
+    languages = config.source_language, config.target_language
+    train, valid = (inputs(corpora, languages) for corpora in corpora_of(config))
+    both = [*sorted(train, key=lambda one: one.name), *valid]
+    numbered = [one._replace(number=number) for number, one in enumerate(both)]
+    return numbered[: len(train)], numbered[len(train) :]
+
+
 def take_in(config: PreprocessConfig) -> Intake:
     """Finds all files that a job reads, and reads each to its end once.
 
     Raises:
         UserError: A file is missing or unreadable, or parallel files have unequal counts of lines.
     """
-    languages = config.source_language, config.target_language
-    train, valid = (inputs(corpora, languages) for corpora in corpora_of(config))
-    valid = [one._replace(number=one.number + len(train)) for one in valid]
+    train, valid = inputs_of(config)
     excluded = [file for path in config.exclude for file in find("--exclude", path)]
     for file in excluded:
         readers.count_lines("exclude", file.path)

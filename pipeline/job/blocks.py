@@ -15,8 +15,8 @@ from backports import zstd
 PairRow: TypeAlias = tuple[bytes, int, int, str, str, int]
 # The same of a pair that stays: file, line, source, target, copy.
 TextRow: TypeAlias = tuple[int, int, str, str, int]
-# Number of the file, number of the line from 0, rule, value, threshold, source, target.
-RejectRow: TypeAlias = tuple[int, int, str, Any, Any, str | None, str | None]
+# Number of the file, number of the line from 0, rule, value, threshold, source, target, file and line of its double.
+RejectRow: TypeAlias = tuple[int, int, str, Any, Any, str | None, str | None, tuple[int, int] | None]
 
 _LENGTH = struct.Struct("<Q")
 # The fastest of Zstandard's usual levels: several steps' worth of the corpus have to fit into memory.

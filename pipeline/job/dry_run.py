@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from pipeline.config import PreprocessConfig
 from pipeline.corpora import readers
 from pipeline.corpora.filesystems import find
-from pipeline.corpora.inputs import Input, inputs
-from pipeline.corpora.intake import corpora_of
+from pipeline.corpora.inputs import Input
+from pipeline.corpora.intake import inputs_of
 from pipeline.errors import UserError
 from pipeline.job.assignment import HELD_OUT, PAIRS, REJECTED, Assignment, split_digests
 from pipeline.job.blocks import RejectRow
@@ -44,8 +44,7 @@ def dry_run(config: PreprocessConfig, limit: int) -> DryRun:
     """
     if limit < 1:
         raise UserError(f"--limit: expected at least 1, received {limit}; change --limit")
-    languages = config.source_language, config.target_language
-    train, valid = (inputs(corpora, languages) for corpora in corpora_of(config))
+    train, valid = inputs_of(config)
     rows = _rows(config, train, TRAIN, -(-limit // len(train)), _excluded(config, valid))
     pairs, leaked, _ = without_leaked(rows[TRAIN, PAIRS], split_digests(rows[HELD_OUT, HELD_OUT]), config)
     rejected: list[RejectRow] = [*rows[TRAIN, REJECTED], *leaked]

@@ -32,6 +32,7 @@ def reject_row(
     value: Any,
     threshold: Any,
     sides: Sequence[str],
+    of: tuple[int, int] | None = None,
 ) -> RejectRow:
     """What is kept of a rejected pair: its texts, too, unless the settings say otherwise.
 
@@ -42,9 +43,10 @@ def reject_row(
         value: What was measured, if anything was.
         threshold: What it was held against.
         sides: Source and target.
+        of: The place of the pair in whose favour it is rejected, if there is one.
     """
     source, target = (None, None) if config.reject_text == "none" else map(cut, sides)
-    return (*place, rule, value, threshold, source, target)
+    return (*place, rule, value, threshold, source, target, of)
 
 
 def fields(row: RejectRow, files: Sequence[str] | Mapping[int, str]) -> dict[str, Any]:
@@ -54,8 +56,10 @@ def fields(row: RejectRow, files: Sequence[str] | Mapping[int, str]) -> dict[str
         row: The pair.
         files: The inputs' names by their numbers.
     """
-    number, line, rule, value, threshold, source, target = row
+    number, line, rule, value, threshold, source, target, of = row
     told = {"rule": rule, "file": files[number], "line": line + 1, "value": value, "threshold": threshold}
+    if of is not None:
+        told["of"] = {"file": files[of[0]], "line": of[1] + 1}
     return told if source is None else told | {"source": source, "target": target}
 
 

@@ -48,18 +48,20 @@ def survivors(
         The first pair of each place, without the place.
     """
     same = kept = b""
+    of = None
     for row in pairs:
         place, file, line, source, target, copy = row
         group = place[: digests.SIZE]
-        if config.dedup != "none" and (place == same or group == kept):
-            reason: tuple[str, Any, Any] = (DUPLICATE, None, None)
-        elif place in near:
+        reason: tuple[str, Any, Any] = (DUPLICATE, None, None)
+        if config.dedup == "none" or (place != same and group != kept):
+            # Of the equal pairs that follow, this one is the first, be it like another one.
+            same, of = place, (file, line)
+            if place not in near:
+                sides = protected.mask_pair(source, target) if config.protect else (source, target)
+                yield file, line, *sides, copy
+                kept = group
+                continue
             reason = (NEAR_DUPLICATE, near[place], config.near_duplicates)
-        else:
-            sides = protected.mask_pair(source, target) if config.protect else (source, target)
-            yield file, line, *sides, copy
-            same, kept = place, group
-            continue
-        same = place
         if copy == 0:
-            rejected.append(reject_row(config, (file, line), *reason, (source, target)))
+            double = of if reason[0] == DUPLICATE else None
+            rejected.append(reject_row(config, (file, line), *reason, (source, target), double))

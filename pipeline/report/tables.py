@@ -146,6 +146,7 @@ def examples(rejected: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Part]:
             measured = [f"{row['file']}, line {row['line']:,}"]
             measured += [] if row["value"] is None else [number(row["value"])]
             measured += [] if row["threshold"] is None else [f"limit {number(row['threshold'])}"]
+            measured += [f"of {row['of']['file']}, line {row['of']['line']:,}"] if "of" in row else []
             table.add_row("", Text(printable("; ".join(measured)), "dim"))
             for side in ("source", "target"):
                 if side in row:

@@ -47,6 +47,8 @@ def test_rejected_pairs_are_told_with_file_line_value_and_text(configure):
         304: ("invalid_utf8", None, None),
     }
     assert by_line[305]["rule"] == "too_many_pieces" and by_line[305]["value"] > by_line[305]["threshold"] == 50
+    assert [line for line, row in by_line.items() if "of" in row] == [303]
+    assert by_line[303]["of"] == {"file": name, "line": 6}
     assert (by_line[304]["source"], by_line[303]["target"]) == ("\\xff", PAIRS[5][1])
     assert sorted(row["line"] for row in told if row["rule"] == "leaked") == [1, 2, 3]
 
@@ -145,14 +147,62 @@ def test_duplicates_are_by_pair_or_side_in_any_order(dedup, count):
     for order in itertools.permutations(given):
         rows = [(digests.place(*pair, 0, dedup, 1), 0, line, *pair, 0) for line, pair in enumerate(order)]
         rejected = []
-        kept = [row[2:4] for row in survivors(sorted(rows), {}, rejected, config)]
-        assert sorted([*kept, *(row[5:] for row in rejected)]) == given
+        stay = list(survivors(sorted(rows), {}, rejected, config))
+        kept = [row[2:4] for row in stay]
+        assert sorted([*kept, *(row[5:7] for row in rejected)]) == given
         assert {row[2] for row in rejected} <= {"duplicate"}
+        asked = {"source": slice(0, 1), "target": slice(1, 2)}.get(dedup, slice(2))
+        for row in rejected:
+            # The one that stays, and of the same text the first line.
+            [first] = [other for other in stay if other[:2] == row[7]]
+            assert first[2:4][asked] == row[5:7][asked] and (first[2:4] != row[5:7] or first[1] < row[1])
         found.add(tuple(kept))
     [kept] = found
     assert len(kept) == count
     if dedup in ("source", "target"):
         assert len({pair[dedup == "target"] for pair in kept}) == 2
+
+
+def test_the_doubles_of_a_near_duplicate_tell_its_place():
+    config = PreprocessConfig(source=("s",), target=("t",), output="o", near_duplicates=0.8)
+    place = digests.place("a", "x", 0, "pair", 1)
+    rows = [(place, file, line, "a", "x", 0) for file, line in ((2, 4), (2, 9), (3, 0))]
+    rejected = []
+    assert list(survivors(rows, {place: 0.9}, rejected, config)) == []
+    assert rejected == [
+        (2, 4, "near_duplicate", 0.9, 0.8, "a", "x", None),
+        (2, 9, "duplicate", None, None, "a", "x", (2, 4)),
+        (3, 0, "duplicate", None, None, "a", "x", (2, 4)),
+    ]
+
+
+def test_the_order_in_which_training_files_are_given_decides_nothing(configure, write_lines, tmp_path):
+    config = configure(PAIRS, PAIRS[:3])
+    parts = {"b": PAIRS[:200], "a": PAIRS[150:], "c": PAIRS[170:180]}
+    files = {name: [write_lines(f"{name}.{side}", [pair[side] for pair in own]) for side in (0, 1)]
+             for name, own in parts.items()}  # fmt: skip
+    found = []
+    for order in ("bac", "cab"):
+        source, target = zip(*(files[name] for name in order), strict=True)
+        output = tmp_path / order
+        preprocess(dataclasses.replace(config, source=source, target=target, output=str(output)))
+        found.append(contents(output))
+        # They tell the settings.
+        del found[-1]["manifest.json"], found[-1]["report.html"]
+    assert found[0] == found[1]
+    rejects = [
+        json.loads(line)
+        for name, text in found[0].items()
+        if name.startswith("rejected")
+        for line in gzip.decompress(text).splitlines()
+    ]
+    doubles = [(Path(row["file"].partition("|")[0]).stem, row["line"], row["of"]["line"])
+               for row in rejects if row["rule"] == "duplicate"]  # fmt: skip
+    # Line 151 of b is the first of a.
+    assert sorted(doubles) == [
+        *(("b", line, line - 150) for line in range(151, 201)), *(("c", line, line + 20) for line in range(1, 11))
+    ]  # fmt: skip
+    assert {row["of"]["file"] for row in rejects if "of" in row} == {"|".join(files["a"])}
 
 
 def test_a_share_of_a_corpus_that_is_left_out_is_no_flaw(configure, tmp_path):

@@ -63,12 +63,18 @@ def test_corpora_of_all_options_are_taken_in(settings, tmp_path, write_lines):
     assert intake.pairs == 5 + 3 + 4 + 7 + 2
     assert [(unit.file, unit.weight, unit.pairs) for unit in intake.train] == [
         (0, 1, 5),
-        (1, 1, 3),
-        (2, 1, 4),
-        (3, 2.5, 7),
+        (1, 2.5, 7),
+        (2, 1, 3),
+        (3, 1, 4),
     ]
     assert [(unit.file, unit.fields, unit.option) for unit in intake.valid] == [(4, ("2", "1"), "--valid-pairs")]
-    assert [name.replace(f"{tmp_path}/", "") for name in intake.names] == ["a.en|a.de", *names[2:6]]
+    assert [name.replace(f"{tmp_path}/", "") for name in intake.names] == [
+        "a.en|a.de",
+        "b.tmx",
+        "x.tsv",
+        "y.tsv",
+        "v.tsv",
+    ]
 
 
 def test_what_is_read_otherwise_has_another_state(settings, tmp_path):

@@ -18,9 +18,9 @@ def shard(kept, rejected=()):
 
 def test_shards_add_up_and_a_copy_is_no_pair():
     parts = [
-        ("train", shard([(0, 0, "a a", "a", 0), (0, 0, "a a", "a", 1)], [(0, 1, "empty", None, None, "", "a")])),
+        ("train", shard([(0, 0, "a a", "a", 0), (0, 0, "a a", "a", 1)], [(0, 1, "empty", None, None, "", "a", None)])),
         ("train", shard([])),
-        ("train", shard([(1, 7, "a", "a a a", 0)], [(1, 2, "words", 300, 250, None, None)] * 2)),
+        ("train", shard([(1, 7, "a", "a a a", 0)], [(1, 2, "words", 300, 250, None, None, None)] * 2)),
         ("valid", shard([(0, 2, "a", "a", 0)])),
     ]
     findings = gather(parts, FILES)

@@ -45,7 +45,10 @@ FINDINGS = Findings(
             {"rule": "empty", "file": "web.en|web.de", "line": 1234, "value": None, "threshold": None}
             | {"source": EVIL, "target": ""}
         ],
-        "leaked": [{"rule": "leaked", "file": "web.en|web.de", "line": 7, "value": 4.5, "threshold": 3}],
+        "leaked": [
+            {"rule": "leaked", "file": "web.en|web.de", "line": 7, "value": 4.5, "threshold": 3}
+            | {"of": {"file": "a|b", "line": 2_000}}
+        ],
     },
 )
 
@@ -120,7 +123,7 @@ def test_examples_are_shown_with_their_place_as_text(page):
     assert page.of_class["examples"] == [
         "A side has no word.", EVIL, "web.en | web.de, line 1,234",
         "A side is a sentence of the validation pairs or of the excluded files.",
-        "web.en | web.de, line 7: 4.5, limit 3",
+        "web.en | web.de, line 7: 4.5, limit 3; of a | b, line 2,000",
     ]  # fmt: skip
     assert "script" not in {tag for tag, _ in page.tags}
     # The one whose text was not kept has none.
