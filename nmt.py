@@ -79,7 +79,7 @@ def train(
         overwrite: Begin anew in place of the run that lies in the output folder.
         reverse: Translate from the data set's target language to its source language.
     """
-    from models.training import train
+    from models.training.train import train
 
     train(settings, data, output, resume, overwrite, reverse)
 
@@ -201,7 +201,7 @@ def average(run: str, /, *, output: str, by: Literal["last", "best"] = "last", c
         by: Which epochs, the last ones or the best.
         count: How many; by default as many as the run's `training.keep`.
     """
-    from models.averaging import average
+    from models.training.averaging import average
 
     print(f"{output}: mean of epochs {', '.join(map(str, average(run, output, by, count)))}")
 

@@ -18,6 +18,7 @@ setup(
         "pipeline",
         *(f"pipeline.{name}" for name in ("corpora", "cleaning", "job", "report", "reading")),
         "models",
+        *(f"models.{name}" for name in ("recurrent", "attention", "decoding", "training")),
         "serving",
         *(f"serving.{name}" for name in ("graph", "exports", "embedded", "sessions")),
         "demo",
@@ -26,7 +27,7 @@ setup(
     package_data={
         "recipes": ["*.yaml"],
         "pipeline.report": ["*.html"],
-        "models": ["*.html"],
+        "models.training": ["*.html"],
         "serving": ["*.html"],
         "serving.exports": ["*.config"],
         "serving.embedded": ["*.yaml", "page/*"],

@@ -26,8 +26,8 @@ def synthetic_side(
     import keras
 
     from benchmarks.clock import Clock
-    from models.optimizers import Adam
     from models.seq2seq import Seq2Seq
+    from models.training.optimizers import Adam
 
     before = peak_bytes()
     keras.config.set_dtype_policy(dtype)

@@ -12,8 +12,8 @@ from benchmarks.command import run_command
 from benchmarks.keras_peer import build_keras_model
 from benchmarks.places import RECIPE
 from models.config import Recipe
-from models.optimizers import build_optimizer
-from models.training import build_model
+from models.training.optimizers import build_optimizer
+from models.training.train import build_model
 from nmt_arguments import bind
 from pipeline.reading.dataset import batches
 from pipeline.schema import PAD_ID, SOURCE_IDS, TRAIN, Manifest

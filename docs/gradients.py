@@ -15,8 +15,8 @@ import matplotlib
 import numpy as np
 import tensorflow as tf
 
-from models.cells import CELLS
-from models.recurrence import Recurrence
+from models.recurrent.cells import CELLS
+from models.recurrent.recurrence import Recurrence
 from pipeline.files import write_beside
 
 STEPS, BATCH, INPUTS, UNITS = 100, 32, 32, 64

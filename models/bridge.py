@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.cell import State
-from models.loops import linear
+from models.recurrent.cell import State
+from models.recurrent.loops import linear
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")

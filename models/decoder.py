@@ -7,15 +7,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.attention import Attention
-from models.attentions import make_attention
+from models.attention.base import Attention
+from models.attention.kinds import make_attention
 from models.bridge import Bridge
 from models.config import ModelConfig
 from models.decoder_state import DecoderState, Source, Steps
 from models.embedding import Embedding
 from models.encoder import Encoded
-from models.loops import linear, scan, stack, take
 from models.readout import Readout
+from models.recurrent.loops import linear, scan, stack, take
 from models.side import Side
 from pipeline.schema import PAD_ID, START_ID
 

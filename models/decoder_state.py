@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from models.cell import State
-from models.loops import take
+from models.recurrent.cell import State
+from models.recurrent.loops import take
 
 
 class Source(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.replicas import Seeds
+from models.training.replicas import Seeds
 
 
 class Dropout(keras.layers.Layer):

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.loops import take, with_gradient
+from models.recurrent.loops import take, with_gradient
 
 
 def _lookup(table: Any, ids: Any) -> tuple[Any, Any]:

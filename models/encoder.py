@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from models.cell import State
 from models.config import ModelConfig
 from models.embedding import Embedding
-from models.loops import take
-from models.recurrence import Recurrence
+from models.recurrent.cell import State
+from models.recurrent.loops import take
+from models.recurrent.recurrence import Recurrence
 from models.side import Side
 from pipeline.schema import PAD_ID
 

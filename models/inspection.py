@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from models.alignment import attention_weights
-from models.recurrence import Recurrence
+from models.attention.alignment import attention_weights
+from models.recurrent.recurrence import Recurrence
 from models.seq2seq import Seq2Seq
 from pipeline.schema import PAD_ID
 

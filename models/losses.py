@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from models.loops import take, with_gradient
+from models.recurrent.loops import take, with_gradient
 from pipeline.schema import PAD_ID
 
 

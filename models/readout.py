@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.loops import linear
+from models.recurrent.loops import linear
 
 
 @keras.saving.register_keras_serializable(package="keras_nmt")

@@ -11,8 +11,8 @@ from pipeline.errors import UserError
 from pipeline.files import write_beside
 
 if TYPE_CHECKING:
+    from models.decoding.shortlist import Shortlist
     from models.seq2seq import Seq2Seq
-    from models.shortlist import Shortlist
 
 CONFIG_FILE, MODEL_FILE = "config.json", "best.keras"
 SOURCE_SUBWORDS, TARGET_SUBWORDS, SHORTLIST_FILE = "source.spm", "target.spm", "shortlist.npz"
@@ -104,7 +104,7 @@ def load_shortlist(run: str | Path, decoding: DecodingConfig) -> "Shortlist | No
     """
     if not decoding.shortlist:
         return None
-    from models.shortlist import Shortlist
+    from models.decoding.shortlist import Shortlist
 
     path = Path(run) / SHORTLIST_FILE
     try:
@@ -128,7 +128,7 @@ def load_model(run: str | Path) -> "Seq2Seq":
     """
     import keras
 
-    from models import seq2seq  # noqa: F401  (registers the classes that the file names)
+    from models import seq2seq  # noqa: F401  (registers the classes that the file names
 
     path = Path(run) / MODEL_FILE
     if not path.exists():

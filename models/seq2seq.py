@@ -13,12 +13,12 @@ from models.decoder import Decoder
 from models.decoder_state import DecoderState, Source
 from models.embedding import Embedding
 from models.encoder import Encoder
-from models.loops import linear
 from models.losses import real_tokens, token_cross_entropy
-from models.refinement import Refinement
-from models.replicas import is_first, over_replicas
-from models.scheduled_sampling import ScheduledSampling
-from models.truncation import Truncation
+from models.recurrent.loops import linear
+from models.training.refinement import Refinement
+from models.training.replicas import is_first, over_replicas
+from models.training.scheduled_sampling import ScheduledSampling
+from models.training.truncation import Truncation
 from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
 
 

@@ -8,7 +8,7 @@ import keras
 from models.config import ModelConfig
 from models.dropout import Dropout
 from models.embedding import Embedding
-from models.recurrence import Recurrence
+from models.recurrent.recurrence import Recurrence
 
 
 class Side(keras.layers.Layer):

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from models.decoding.search import search
 from models.inspection import Trace, observe
 from models.run import RunConfig, load_model, load_shortlist
-from models.search import search
 from pipeline.errors import UserError
 from pipeline.files import write_beside
 from pipeline.protected import COUNT, SYMBOL, SYMBOLS

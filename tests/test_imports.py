@@ -22,7 +22,7 @@ USE_BEAM = {
     *(f"pipeline.job.{name}" for name in ("clean_unit", "transforms", "encode_shard", "dry_run")),
 }
 # On JAX too, TensorFlow reads the data of a training.
-READ_DATA = {"models.training", "models.validation", "models.failures"}
+READ_DATA = {"models.training.train", "models.training.validation", "models.training.failures"}
 # Without the extra, REST is served and asked.
 GRPC_MODULES = {"calls", "predict", "server", "services", "session"}
 HEAVY = {

@@ -5,9 +5,9 @@ from typing import Any
 
 from sacrebleu.metrics import BLEU
 
-from models.callbacks import read_metrics
-from models.epochs import ranked
 from models.run import RunConfig
+from models.training.callbacks import read_metrics
+from models.training.epochs import ranked
 from serving.exports.check import nodes, read_graph
 from serving.exports.warmup import write_warmup
 

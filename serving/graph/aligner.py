@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from models.alignment import attention_weights
+from models.attention.alignment import attention_weights
 from models.seq2seq import Seq2Seq
 from pipeline.protected import is_placeholder
 from pipeline.schema import END_ID, PAD_ID

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from models.beam_search import Hypotheses
 from models.config import DecodingConfig
-from models.forced_prefix import Beginning, Spelling
-from models.search import Begun, Searchable, length_limit, search
+from models.decoding.beam_search import Hypotheses
+from models.decoding.forced_prefix import Beginning, Spelling
+from models.decoding.search import Begun, Searchable, length_limit, search
 from pipeline.protected import is_placeholder
 from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from models.beam_search import Hypotheses
 from models.config import DecodingConfig
-from models.options import Options, is_number
-from models.search import Searchable, draw_each, search_each
-from models.shortlist import Shortlist
+from models.decoding.beam_search import Hypotheses
+from models.decoding.options import Options, is_number
+from models.decoding.search import Searchable, draw_each, search_each
+from models.decoding.shortlist import Shortlist
 from pipeline.tokenizer import Tokenizer
 from serving.graph.chunks import in_chunks
 from serving.graph.translations import Translations

@@ -6,8 +6,8 @@ from typing import Any
 import tensorflow as tf
 
 from models.config import DecodingConfig
-from models.options import Options
-from models.search import length_limit
+from models.decoding.options import Options
+from models.decoding.search import length_limit
 from serving.graph.decode_options import OPTIONS
 
 # A temperature below the least would divide by what is next to nothing; a penalty above the most overflows.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from models.config import DecodingConfig
-from models.scoring import token_log_probabilities
-from models.search import length_limit
+from models.decoding.scoring import token_log_probabilities
+from models.decoding.search import length_limit
 from models.seq2seq import Seq2Seq
 from pipeline.protected import COUNT
 from pipeline.schema import PAD_ID

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from models.beam_search import Hypotheses
+from models.decoding.beam_search import Hypotheses
 from pipeline.schema import END_ID, PAD_ID
 from pipeline.tokenizer import Tokenizer
 from serving.graph.placeholders import unmask

@@ -7,13 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from models.beam_search import Hypotheses
 from models.config import DecodingConfig
-from models.ensemble import Ensemble, load_ensemble
+from models.decoding.beam_search import Hypotheses
+from models.decoding.ensemble import Ensemble, load_ensemble
+from models.decoding.search import length_limit, search
+from models.decoding.shortlist import Shortlist
 from models.run import SOURCE_SUBWORDS, TARGET_SUBWORDS, RunConfig, load_model, load_shortlist
-from models.search import length_limit, search
 from models.seq2seq import Seq2Seq
-from models.shortlist import Shortlist
 from pipeline.protected import COUNT
 from pipeline.tokenizer import Tokenizer
 from serving.exports.release_config import WeightKind

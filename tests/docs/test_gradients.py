@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from docs.gradients import VARIANTS, gradient_norms
-from models.cells import CELLS
+from models.recurrent.cells import CELLS
 
 DISTANCE = 20
 

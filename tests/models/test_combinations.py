@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.config import DecodingConfig, ModelConfig
-from models.search import search
+from models.decoding.search import search
 from pipeline.errors import UserError
 from pipeline.schema import SOURCE_IDS
 

@@ -7,7 +7,7 @@ from keras import ops, tree
 
 from models.config import ModelConfig
 from models.losses import real_tokens, token_cross_entropy
-from models.recurrence import Recurrence
+from models.recurrent.recurrence import Recurrence
 from pipeline.schema import DECODER_INPUT_IDS, PAD_ID, SOURCE_IDS, START_ID
 
 PLAIN = {"attention": "none"}

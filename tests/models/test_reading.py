@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.checkpoint import Checkpoint
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
 from models.run import RunConfig, load_shortlist
-from models.training import train
+from models.training.checkpoint import Checkpoint
+from models.training.train import train
 from pipeline import records
 from pipeline.errors import UserError
 from pipeline.files import file_sha256

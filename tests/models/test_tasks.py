@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from models.config import DecodingConfig, ModelConfig
-from models.search import search
+from models.decoding.search import search
 from models.seq2seq import Seq2Seq
 from pipeline.schema import DECODER_INPUT_IDS, END_ID, SOURCE_IDS, START_ID
 

@@ -77,7 +77,7 @@ def make_run(
 ) -> Path:
     """Trains a tiny model."""
     from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
-    from models.training import train
+    from models.training.train import train
 
     sizes = {"encoder_units": 32, "decoder_units": 32, "embedding_size": 24, "attention_units": 24, "readout_units": 24}
     recipe = Recipe(

@@ -18,6 +18,7 @@ from serving.embedded.server import default_grpc_port, running
 from serving.exports.tf_serving_configs import CONFIGS
 
 ROOT = Path(__file__).parents[2]
+EXPORTS = ROOT / "serving" / "exports"
 DEPLOY = ROOT / "deploy"
 COMPOSE, GPU, TRAINING_JOB = (
     DEPLOY / name for name in ("docker-compose.yaml", "docker-compose.gpu.yaml", "training-job.yaml")
@@ -43,7 +44,7 @@ def test_the_compose_files_fit_the_specification():
 
 def test_tensorflow_serving_finds_the_export_and_its_settings(services):
     service = services["nmt"]
-    text = (ROOT / "serving" / "models.config").read_text()
+    text = EXPORTS.joinpath("models.config").read_text()
     (model,) = text_format.Parse(text, model_server_config_pb2.ModelServerConfig()).model_config_list.config
     assert service["image"] == "tensorflow/serving:2.20.0"
     assert service["volumes"] == [

@@ -13,6 +13,7 @@ from nmt_arguments import bind
 from serving.embedded.config import ServerConfig
 
 ROOT = Path(__file__).parents[2]
+EXPORTS = ROOT / "serving" / "exports"
 FOLDER = ROOT / "deploy" / "kubernetes"
 VOLUME, ADAPTER = FOLDER / "model-volume.yaml", FOLDER / "prometheus-adapter.yaml"
 SERVERS = [FOLDER / "tf-serving.yaml", FOLDER / "nmt-serve.yaml"]
@@ -73,7 +74,7 @@ def test_the_parts_find_each_other(objects):
         assert action["port"] in ports
     annotations = template["metadata"]["annotations"]
     assert int(annotations["prometheus.io/port"]) == ports["rest"]
-    monitoring = (ROOT / "serving" / "monitoring.config").read_text()
+    monitoring = EXPORTS.joinpath("monitoring.config").read_text()
     assert f'path: "{annotations["prometheus.io/path"]}"' in monitoring
 
 
@@ -85,7 +86,7 @@ def test_the_export_is_mounted_for_reading(objects):
     assert volumes.keys() == mounts.keys() == {"export", "tmp"}
     assert volumes["export"]["persistentVolumeClaim"] == {"claimName": claim, "readOnly": True}
     assert mounts["export"]["readOnly"] and mounts["export"]["mountPath"] == "/models/nmt"
-    assert f'base_path: "{mounts["export"]["mountPath"]}"' in (ROOT / "serving" / "models.config").read_text()
+    assert f'base_path: "{mounts["export"]["mountPath"]}"' in EXPORTS.joinpath("models.config").read_text()
 
 
 def test_nobody_is_root_and_nothing_can_be_written_but_tmp(objects):
@@ -120,7 +121,7 @@ def test_tensorflow_serving_is_started_as_by_compose():
     assert flags.keys() == FLAGS
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"grpc": int(flags["port"]), "rest": int(flags["rest_api_port"])}
-    batching = (ROOT / "serving" / "batching.config").read_text()
+    batching = EXPORTS.joinpath("batching.config").read_text()
     (threads,), (rows,) = (
         re.findall(rf"^{name} {{ value: (\d+) }}$", batching, re.MULTILINE)
         for name in ("num_batch_threads", "max_execution_batch_size")

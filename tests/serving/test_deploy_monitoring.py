@@ -18,6 +18,7 @@ from serving.embedded.server import running
 from serving.embedded.status import Code
 
 ROOT = Path(__file__).parents[2]
+EXPORTS = ROOT / "serving" / "exports"
 DEPLOY = ROOT / "deploy"
 PROMETHEUS, RULES = DEPLOY / "prometheus" / "prometheus.yaml", DEPLOY / "prometheus" / "rules.yaml"
 DASHBOARD = DEPLOY / "grafana" / "dashboards" / "nmt.json"
@@ -209,7 +210,7 @@ def test_prometheus_scrapes_the_server_and_reads_the_rules(rules):
     ((target,),) = (each["targets"] for each in job["static_configs"])
     host, port = target.split(":")
     assert f"--rest_api_port={port}" in compose[host]["command"]
-    assert f'path: "{job["metrics_path"]}"' in (ROOT / "serving" / "exports" / "monitoring.config").read_text()
+    assert f'path: "{job["metrics_path"]}"' in EXPORTS.joinpath("monitoring.config").read_text()
     jobs = {conditions["job"] for rule in rules for _, conditions in selectors(rule["expr"]) if "job" in conditions}
     assert jobs == {job["job_name"]}
     (folder,) = (volume.split(":")[1] for volume in compose["prometheus"]["volumes"] if volume.startswith("./"))

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from models.config import BatchingConfig, DecodingConfig, ModelConfig, Recipe, TrainingConfig
 from models.run import RunConfig
-from models.training import train
+from models.training.train import train
 from pipeline.schema import Manifest
 from serving.evaluate import evaluate
 from serving.exports.export import export as make_export

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.decoding.search import search
 from models.inspection import attend
 from models.run import load_model, load_shortlist
-from models.search import search
 from pipeline.tokenizer import normalize
 from serving.graph.translator import Translator
 

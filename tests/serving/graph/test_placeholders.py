@@ -8,9 +8,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.beam_search import IMPOSSIBLE
+from models.decoding.beam_search import IMPOSSIBLE
+from models.decoding.scoring import token_log_probabilities
 from models.run import load_model
-from models.scoring import token_log_probabilities
 from pipeline.pieces import train_subwords
 from pipeline.protected import COUNT, PATTERN, SYMBOLS
 from pipeline.tokenizer import Tokenizer

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.ensemble import load_ensemble
+from models.decoding.ensemble import load_ensemble
+from models.decoding.scoring import decoder_inputs, token_log_probabilities
 from models.run import load_model
-from models.scoring import decoder_inputs, token_log_probabilities
 from pipeline.schema import DECODER_INPUT_IDS, SOURCE_IDS
 from serving.embedded.status import Code, StatusError
 from serving.graph.translator import Translator

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.ensemble import Ensemble
+from models.decoding.ensemble import Ensemble
+from models.decoding.search import search
 from models.run import load_model, load_shortlist
-from models.search import search
 from pipeline.errors import UserError
 from pipeline.schema import END_ID
 from serving.graph.chunks import ROWS_AT_ONCE
