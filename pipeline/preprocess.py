@@ -207,8 +207,6 @@ def _encoded(
         }
     )
     encoded, data = work.claim(_ENCODED, decides), work.claim(_DATA, decides)
-    for unfinished in data.glob(".*"):
-        shutil.rmtree(unfinished)
     files = subwords[0].file, subwords[1].file
     for file in files:
         shutil.copyfile(work.path / _SUBWORDS / file, data / file)
@@ -219,6 +217,9 @@ def _encoded(
             config, str(work.path / _TEXT), str(data), str(encoded), files, intake.names, str(work.path / _PROGRESS)
         )
         runner.run(lambda root: graph.encode(root, encode, left))
+    # Of a job that was killed, or of a worker that was, where the cluster gave its work to another one.
+    for unfinished in data.glob(".*"):
+        shutil.rmtree(unfinished)
     findings = gather(((name.split, json.loads((encoded / name.findings).read_text())) for name in names), intake.names)
     return data, [json.loads((encoded / name.counts).read_text()) for name in names], findings
 

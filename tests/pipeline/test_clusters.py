@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from itertools import islice, product
 from pathlib import Path
@@ -73,13 +74,19 @@ def portable(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def dask():
-    """The flags of a Dask cluster of two processes."""
+def dask_cluster():
+    """A Dask cluster of two processes."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
-        yield ["--runner=DaskRunner", f"--dask_client_address={cluster.scheduler_address}"]
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def dask(dask_cluster):
+    """Its flags."""
+    return ["--runner=DaskRunner", f"--dask_client_address={dask_cluster.scheduler_address}"]
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +128,20 @@ def expected(corpus, tmp_path_factory):
     return contents(output)
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Settings of a job that takes seconds, and the data set that one process makes."""
+    folder = tmp_path_factory.mktemp("many")
+    lines = [" ".join(words) for words in product(WORDS, repeat=4)]
+    for name, own in (("a.en", lines), ("a.de", [line.replace(" ", "o ") for line in lines])):
+        (folder / name).write_text("".join(f"{line}\n" for line in own))
+    source, target = (str(folder / f"a.{language}") for language in ("en", "de"))
+    settings = {"vocab_size": 400, "shards": 2, "valid_share": 0.1}
+    config = PreprocessConfig(source=(source,), target=(target,), output=str(folder / "data"), **settings)
+    preprocess(config)
+    return config, contents(config.output)
+
+
 def test_two_worker_processes(corpus, expected, tmp_path):
     preprocess(dataclasses.replace(corpus, output=str(tmp_path / "data"), workers=2))
     assert contents(tmp_path / "data") == expected
@@ -131,6 +152,49 @@ def test_worker_processes_of_a_service(corpus, expected, tmp_path, request, clus
     flags = request.getfixturevalue(cluster)
     preprocess(dataclasses.replace(corpus, output=str(tmp_path / "data")), flags)
     assert contents(tmp_path / "data") == expected
+
+
+@contextlib.contextmanager
+def killing(cluster, folder, pattern):
+    """Kills all workers of a Dask cluster as soon as a folder holds such a file; gives these files."""
+    found, over = [], threading.Event()
+
+    def watch():
+        while not found and not over.is_set():
+            found.extend(folder.glob(pattern))
+            time.sleep(0.001)
+        # One that is being started again has none.
+        pids = [worker.pid for worker in cluster.workers.values() if worker.pid]
+        for pid in pids if found else []:
+            os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("at", ["progress/*", "text/*.text", "data/.train-*.tfrecord*/*"])
+def test_killed_workers_of_dask_are_made_up_for(many, dask_cluster, dask, tmp_path, at):
+    config, whole = many
+    with killing(dask_cluster, tmp_path / "data.work", at) as found:
+        preprocess(dataclasses.replace(config, output=str(tmp_path / "data")), dask)
+    assert found and contents(tmp_path / "data") == whole
+
+
+def die(number):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_task_that_kills_every_worker_of_dask_ends_the_job(dask):
+    runner = Runner(beam_args=dask)
+    with pytest.raises(Exception, match="on 4 different workers, but all those workers died"):
+        runner.run(lambda root: root | beam.Create(range(8)) | beam.Map(die))
 
 
 def refuse(number):
