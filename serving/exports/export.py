@@ -76,7 +76,7 @@ def export(
     with write_beside(version) as folder:
         # Without gradients, which a service has no use for and which are functions of the graph, too.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(translator, str(folder), signatures=functions, options=options)
+        tf.saved_model.save(translator.held(), str(folder), signatures=functions, options=options)
         card |= describe(folder, run)
         (folder / EXPORT_FILE).write_text(json.dumps(card, indent=2) + "\n")
         for check in checks:

@@ -209,6 +209,12 @@ class Translator(tf.Module):
         found = self._row_decoder(parts.ids, texts, self._row_options(options, count)).joined(sentences, parts, count)
         return {"translation": found.texts[:, 0], "score": found.scores[:, 0], "length": found.lengths[:, 0]}
 
+    def held(self) -> tf.Module:
+        """What its functions use, without them: with a module's own functions, a SavedModel holds every one of them."""
+        held = tf.Module(name="translator")
+        held.weights, held.restored, held.source, held.target = self._weights, self._restored, self.source, self.target
+        return held
+
     def _align_chunk(self, source_ids: tf.Tensor) -> Alignments:
         ids = self._search(source_ids, 1).ids[:, 0]
         longest = tf.reduce_max(tf.math.count_nonzero(ids, axis=1, dtype=tf.int32))

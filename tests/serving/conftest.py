@@ -106,7 +106,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a model with attention that has learned the toy language."""
-    return make_run(data, tmp_path_factory.mktemp("runs") / "attention", epochs=10, beam_size=3, shortlist=20)
+    return make_run(data, tmp_path_factory.mktemp("runs") / "attention", epochs=5, beam_size=3, shortlist=20)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from serving.embedded.status import Code, StatusError
 from serving.exports.check import broken_in_process, broken_rules, examine, nodes, read_graph
 from serving.exports.export import export as make_export
 from serving.exports.export import exported_decoding
+from serving.exports.release_config import SIGNATURES
 from serving.exports.tf_serving_configs import CONFIGS
 from serving.graph.decode_options import OPTIONS
 from serving.graph.translator import Translator
@@ -175,6 +176,19 @@ def test_an_ensemble_is_one_graph_and_translates_as_its_runs(run, other_run, sen
     assert (card["format"], card["run"], card["recipe"]) == (1, str(run), recipes[0])
     assert card["ensemble"] == [{"run": str(other_run), "recipe": recipes[1]}, {"run": str(run), "recipe": recipes[0]}]
     assert exported_decoding(version) == recipes[0]["decoding"]
+
+
+def test_what_was_not_asked_for_is_not_in_the_file(export, plain_run, tmp_path):
+    """A SavedModel also holds the functions of the object that is saved, signatures or not."""
+    plain = Path(make_export(str(plain_run), str(tmp_path), signatures=()))
+    for version, names in ((export / "1", {"serving_default", *SIGNATURES}), (plain, {"serving_default"})):
+        objects = read_graph(version).object_graph_def.nodes
+        children = [each for node in objects for each in node.children]
+        kinds = {(objects[each.node_id].WhichOneof("kind"), each.local_name) for each in children}
+        # Beside the signatures there are those of the tokenizers' resources.
+        assert {name for kind, name in kinds if kind == "bare_concrete_function"} == {*names, "trace_0"}
+        own = {"_create_resource", "_initialize", "_destroy_resource"}
+        assert {name for kind, name in kinds if kind == "function"} == own
 
 
 @contextlib.contextmanager
