@@ -1,8 +1,8 @@
-"""Packaging of keras-nmt; the packages are named one by one, so that tests and benchmarks stay out of the wheel."""
+"""Packaging of keras-nmt; the packages are named, so that tests and benchmarks stay out of the wheel."""
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 setup(
     name="keras-nmt",
@@ -14,16 +14,9 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     py_modules=["nmt", "nmt_arguments"],
-    packages=[
-        "pipeline",
-        *(f"pipeline.{name}" for name in ("corpora", "cleaning", "job", "report", "reading")),
-        "models",
-        *(f"models.{name}" for name in ("recurrent", "attention", "decoding", "training")),
-        "serving",
-        *(f"serving.{name}" for name in ("graph", "exports", "embedded", "sessions")),
-        "demo",
-        "recipes",
-    ],
+    packages=find_packages(
+        include=["pipeline", "pipeline.*", "models", "models.*", "serving", "serving.*", "demo", "recipes"]
+    ),
     package_data={
         "recipes": ["*.yaml"],
         "pipeline.report": ["*.html"],

@@ -95,7 +95,7 @@ def test_the_health_check_by_a_server(services, small_export):
 def test_the_image_holds_the_project_and_serves():
     lines = [line.split(maxsplit=1) for line in (DEPLOY / "Dockerfile").read_text().splitlines() if line]
     copied = [word for name, rest in lines if name == "COPY" for word in rest.split()[:-1]]
-    packages = re.search(r"packages=\[(.*)\]", (ROOT / "setup.py").read_text())[1]
+    packages = re.search(r"include=\[(.*)\]", (ROOT / "setup.py").read_text())[1]
     modules = re.search(r"py_modules=\[(.*)\]", (ROOT / "setup.py").read_text())[1]
     expected = {*re.findall(r'"(\w+)"', packages), *(f"{name}.py" for name in re.findall(r'"(\w+)"', modules))}
     assert expected | {"setup.py", "pyproject.toml", "README.md", "LICENSE", "requirements.lock"} == set(copied)
