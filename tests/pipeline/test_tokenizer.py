@@ -12,29 +12,14 @@ from pipeline.pieces import train_subwords
 from pipeline.protected import SYMBOLS, is_placeholder
 from pipeline.schema import UNK_ID
 from pipeline.tokenizer import Tokenizer, normalize
+from tests.pipeline.texts import HOSTILE, SENTENCES
 
-SENTENCES = [f"Der {noun} sieht die {other}." for noun in ("Hund", "Mann", "Vogel") for other in ("Katze", "Frau")] * 3
 MODEL = train_subwords(SENTENCES, vocab_size=330)
 TOKENIZER = Tokenizer(MODEL)
 detokenize = tf.function(TOKENIZER.detokenize, input_signature=[tf.RaggedTensorSpec([None, None], tf.int32)])
 come_back = tf.function(
     lambda texts: TOKENIZER.detokenize(TOKENIZER.tokenize(texts)), input_signature=[tf.TensorSpec([None], tf.string)]
 )
-HOSTILE = [
-    "",
-    " ",
-    "   two  spaces   ",
-    "! !",
-    "\t\n\r\x0b\x00",
-    "a\u2028b\u0085c\rd",
-    "5\u00a0000\u202f\u20ac\u3000\u2009.",
-    "\ufeffbom",
-    "\U0001f917\U0001f468\u200d\U0001f469",
-    "<s></s><unk><pad><0x41>",
-    "e\u0301 \u1e9b\u0323 \ufb01",
-    "\u2047 \ufffd",
-    "word " * 10_000,
-]
 
 
 def round_trip(texts):
