@@ -3,11 +3,9 @@
 import dataclasses
 import json
 import os
-import platform
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +16,20 @@ from pipeline.config import PreprocessConfig
 from pipeline.corpora.intake import Intake, files_of, take_in
 from pipeline.errors import UserError
 from pipeline.files import file_sha256
-from pipeline.job import graph
+from pipeline.job import deciding, graph
 from pipeline.job.encode_shard import EncodeShard
 from pipeline.job.memory import require_memory
 from pipeline.job.progress import stage, watched
 from pipeline.job.rejects import JOB_REASONS, SAMPLED_OUT
 from pipeline.job.runners import Runner
 from pipeline.job.text_shards import all_shards, read_text_shard, shard_names
-from pipeline.job.work_folder import WorkFolder, fingerprint, work_folder
+from pipeline.job.work_folder import WorkFolder, work_folder
 from pipeline.report.findings import STATISTICS_FILE, Findings, gather
 from pipeline.report.page import REPORT_FILE, write_report
 from pipeline.schema import TRAIN, VALID, Manifest, Shard, Split, Subwords
 
-_DECIDING = ("sentencepiece", "tensorflow", "tensorflow-text")
 _TEXT, _SUBWORDS, _ENCODED, _DATA, _PROGRESS = "text", "subwords", "encoded", "data", "progress"
-# Settings that do not decide about a data set.
-_PLACES = {"output", "workers", "memory"}
 _FOUND = "found.json"
-# Settings that do not decide about the shards of text.
-_LATER = {"max_rejected", "vocab_size", "joint_vocabulary", "model_type", "character_coverage", "subword_sample"}
-_LATER |= {"max_pieces", "subword_threads", "subwords", "user_symbols"}
 
 
 def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manifest:
@@ -87,14 +79,6 @@ def _require_models(config: PreprocessConfig) -> None:
             read_model(path, config.user_symbols, config.protect)
 
 
-def _state(path: str) -> list[Any]:
-    """What tells whether a file is another one."""
-    if not os.path.exists(path):
-        return [path]
-    found = os.stat(path)
-    return [path, found.st_size, found.st_mtime_ns]
-
-
 def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[Path, Manifest, Findings]:
     progress = work.path / _PROGRESS
     with stage("count lines"):
@@ -102,7 +86,7 @@ def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[P
         if runner.local:
             compared = intake.pairs if config.near_duplicates is not None else 0
             require_memory(intake.size, config.workers, config.memory, compared)
-        text = work.claim(_TEXT, _text_fingerprint(config, intake))
+        text = work.claim(_TEXT, deciding.of_text(config, intake))
     with watched(progress, "clean and shuffle", intake.pairs):
         names = all_shards(intake.shards)
         if not work.is_finished(_TEXT):
@@ -114,9 +98,7 @@ def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[P
         # What no data set can be made of is not kept.
         work.mark(_TEXT)
     with stage("learn subwords"):
-        given = [_state(path) for path in config.subwords]
-        decides = {"settings": _deciding(config), "text": work.fingerprint(_TEXT), "given": given}
-        work.claim(_SUBWORDS, fingerprint(decides | {"versions": _versions(config)}))
+        work.claim(_SUBWORDS, deciding.of_subwords(config, work.fingerprint(_TEXT)))
         subwords = _learn(config, intake.shards, text, work)
     with watched(progress, "tokenize", sum(shard["pairs"] for shard in found)):
         data, shards, findings = _encoded(config, runner, work, intake, subwords)
@@ -124,27 +106,6 @@ def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[P
     for split in (TRAIN, VALID):
         _require_pairs(split, manifest.splits[split].records, manifest.rejected)
     return data, manifest, findings
-
-
-def _settings(config: PreprocessConfig) -> dict[str, Any]:
-    """The settings that decide about a data set: in another folder, made by more workers, it is the same."""
-    return {name: value for name, value in dataclasses.asdict(config).items() if name not in _PLACES}
-
-
-def _deciding(config: PreprocessConfig) -> dict[str, Any]:
-    """The settings that decide about files: one that ends the job or not does not."""
-    return {name: value for name, value in _settings(config).items() if name != "max_rejected"}
-
-
-def _versions(config: PreprocessConfig, packages: Sequence[str] = _DECIDING) -> dict[str, str]:
-    names = (*packages, *rules.packages(config.cleaning))
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
-
-
-def _text_fingerprint(config: PreprocessConfig, intake: Intake) -> str:
-    settings = {name: value for name, value in _settings(config).items() if name not in _LATER}
-    versions = _versions(config, ["keras-nmt"])
-    return fingerprint({**settings, "states": intake.states, "versions": versions, "shards": intake.shards})
 
 
 def _require_pairs(split: str, pairs: int, rejected: Mapping[str, int]) -> None:
@@ -198,14 +159,7 @@ def _encoded(
     subwords: tuple[Subwords, Subwords],
 ) -> tuple[Path, list[dict[str, Any]], Findings]:
     """The folder of records and subwords, and what is known of each shard; those that are finished stay."""
-    decides = fingerprint(
-        {
-            "text": work.fingerprint(_TEXT),
-            "subwords": [side.fingerprint for side in subwords],
-            "settings": _deciding(config),
-            "versions": _versions(config),
-        }
-    )
+    decides = deciding.of_records(config, work.fingerprint(_TEXT), subwords)
     encoded, data = work.claim(_ENCODED, decides), work.claim(_DATA, decides)
     files = subwords[0].file, subwords[1].file
     for file in files:
@@ -233,8 +187,8 @@ def _manifest(
         splits={split: _split(split, shards) for split in (TRAIN, VALID)},
         read=intake.pairs,
         rejected={reason: rejected[reason] for reason in (*RULES, *JOB_REASONS)},
-        settings=_settings(config) | {"shards": intake.shards},
-        versions=_versions(config),
+        settings=deciding.settings(config) | {"shards": intake.shards},
+        versions=deciding.versions(config),
         protected=protected.PATTERN if config.protect else "",
         masked=sum(shard["masked"] for shard in shards),
         copies=sum(shard["copies"] for shard in shards),
