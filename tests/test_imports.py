@@ -19,7 +19,7 @@ USE_BEAM = {
     "pipeline.preprocess",
     *(f"pipeline.corpora.{name}" for name in ("inputs", "readers", "intake", "newlines", "slip")),
     *(f"pipeline.corpora.{name}" for name in ("aligned_lines", "field_lines", "parquet", "tmx")),
-    *(f"pipeline.job.{name}" for name in ("clean_unit", "transforms", "encode_shard", "dry_run")),
+    *(f"pipeline.job.{name}" for name in ("clean_unit", "deciding", "transforms", "encode_shard", "dry_run")),
 }
 # On JAX too, TensorFlow reads the data of a training.
 READ_DATA = {"models.training.train", "models.training.validation", "models.training.failures"}
