@@ -47,17 +47,30 @@ def _column(one: Input, names: list[str], field: str) -> str:
     return str(names.index(field) + 1)
 
 
+def _marks(one: Input) -> list[bytes]:
+    """What each line holds as often as the first one does, or it lacks something or is another kind of line."""
+    if one.format == TSV:
+        return [b"\t"]
+    names = dict.fromkeys(field.split(".")[-1] for field in one.fields)
+    return [b"}", *(json.dumps(name, ensure_ascii=False).encode() for name in names)]
+
+
 def units(one: Input, block_bytes: int) -> list[Unit]:
     """Divides a file into blocks of lines, or makes one unit of it if it is compressed.
 
     Raises:
-        UserError: The file cannot be read to its end, or one of its first lines does not hold both sides.
+        UserError: The file cannot be read to its end, or a line does not hold both sides: one of the first, or one that
+            makes tabs or names of fields too few for the count of lines.
     """
-    unit = whole(one)
+    unit, marks = whole(one), _marks(one)
     with readable(unit.option, one.name):
-        index = index_newlines(unit.paths[0])
-        # Wrong fields are told at once; of the rest each line is parsed once, by the workers.
-        for _ in itertools.islice(read(unit), _FIRST_LINES):
+        index = index_newlines(unit.paths[0], marks)
+        first = next(read_lines(unit.paths[0]), b"")
+        whole_lines = all(
+            count >= index.lines * first.count(mark) for mark, count in zip(marks, index.marks, strict=True)
+        )
+        # Wrong fields are told at once. Where no line seems to lack one, each is parsed once, by the workers.
+        for _ in itertools.islice(read(unit), _FIRST_LINES if whole_lines else None):
             pass
     return [
         unit._replace(first=block.first, pairs=block.lines, parts=block.parts)

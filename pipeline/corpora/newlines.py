@@ -21,6 +21,7 @@ class NewlineIndex(NamedTuple):
         newlines: Count of newlines up to the end of each block, `(blocks,)` int64: 8 bytes for a megabyte of text.
         lines: Count of lines; the last one need not end with a newline.
         compressed: Whether the file is compressed, so that no line can be gone to.
+        marks: How often each of the strings stands in it that were to be counted with the newlines.
     """
 
     path: str
@@ -28,6 +29,7 @@ class NewlineIndex(NamedTuple):
     newlines: np.ndarray
     lines: int
     compressed: bool
+    marks: tuple[int, ...] = ()
 
     def offset(self, line: int) -> int:
         """The byte at which a line of a plain file begins; for the line after the last one, the file's size.
@@ -55,8 +57,12 @@ class Block(NamedTuple):
     parts: tuple[tuple[int, int], ...]
 
 
-def index_newlines(path: str) -> NewlineIndex:
+def index_newlines(path: str, marks: Sequence[bytes] = ()) -> NewlineIndex:
     """Counts the newlines of a file, plain or compressed.
+
+    Args:
+        path: The file.
+        marks: Other strings to count on the way.
 
     Raises:
         OSError: The file cannot be read to its end; EOFError, zlib.error and others if it is compressed and damaged.
@@ -64,14 +70,20 @@ def index_newlines(path: str) -> NewlineIndex:
     with open_stored(path) as stored:
         compressed = compression(stored.read(16)) is not None
     counts, size, last = [], 0, b"\n"
+    marked, ends = [0] * len(marks), [b""] * len(marks)
     with open_text(path) as file:
         for block in _blocks(file):
             counts.append(np.count_nonzero(_is_newline(block)))
             size += len(block)
             last = block[-1:]
+            for number, mark in enumerate(marks):
+                # One may begin in the block before.
+                text = ends[number] + block
+                marked[number] += text.count(mark)
+                ends[number] = text[max(len(text) - len(mark) + 1, 0) :]
     newlines = np.cumsum(counts, dtype=np.int64)
     total = int(newlines[-1]) if counts else 0
-    return NewlineIndex(path, size, newlines, total + (last != b"\n"), compressed)
+    return NewlineIndex(path, size, newlines, total + (last != b"\n"), compressed, tuple(marked))
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:

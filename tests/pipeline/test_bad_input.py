@@ -187,6 +187,21 @@ def test_a_jsonl_line_without_the_field(job: Job) -> None:
     assert "--pairs" in message and "'target'" in message and "42" in message
 
 
+@pytest.mark.parametrize("line", [b'{"source": "without a target"}', b'{"source": "of a number", "target": 5}'])
+def test_a_late_jsonl_line_without_the_field(job: Job, line: bytes) -> None:
+    """One is told before the job begins, one in its midst; in both cases nothing is left, and mended it goes."""
+    lines = [
+        json.dumps({"source": f"{source} {word}", "target": f"{target} {word}"}).encode()
+        for word in "abcde"
+        for source, target in PAIRS
+    ]
+    message = job.refused(pairs=job.write("pairs.jsonl", [*lines, line, *lines[:3]]))
+    assert "--pairs" in message and "'target'" in message and "line 1501 of " in message and "mend the line" in message
+    mended = b'{"source": "of a number", "target": "von einer Zahl"}'
+    manifest = job.run(pairs=job.write("pairs.jsonl", [*lines, mended, *lines[:3]]))
+    assert manifest.read == 1504
+
+
 def test_parquet_without_the_column(job: Job) -> None:
     path = job.folder / "pairs.parquet"
     table = pyarrow.table({"source": [source for source, _ in PAIRS], "other": [target for _, target in PAIRS]})

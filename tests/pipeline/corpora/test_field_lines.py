@@ -14,13 +14,17 @@ from pipeline.errors import UserError
 def pairs(tmp_path):
     """Writes one file and reads it, in blocks of about so many bytes: its units and its pairs."""
 
-    def read_all(name, text: bytes, fields=(None, None), block_bytes=1 << 20):
+    def write(name, text: bytes):
         (tmp_path / name).write_bytes(text)
-        cut = units(inputs(paired([str(tmp_path / name)], *fields)), block_bytes)
+        return str(tmp_path / name)
+
+    def read_all(name, text: bytes, fields=(None, None), block_bytes=1 << 20):
+        cut = units(inputs(paired([write(name, text)], *fields)), block_bytes)
         read_pairs = [tuple(pair[1:]) for unit in cut for pair in read(unit)]
         assert sum(unit.pairs for unit in cut) == len(read_pairs)
         return cut, read_pairs
 
+    read_all.write = write
     return read_all
 
 
@@ -60,18 +64,17 @@ def test_a_missing_column_is_named(pairs):
         pairs("a.tsv", TSV, ("2", "4"))
 
 
-# Of the first lines it is told before the job begins.
-@pytest.mark.parametrize("before", [20, 2000])
-def test_a_line_without_a_column_is_named(tmp_path, before):
-    (tmp_path / "a.tsv").write_bytes(b"en\tde\n" + b"s\tt\n" * before + b"x\n")
+# It is told before the job begins, but where tabs of other lines make up for it.
+@pytest.mark.parametrize(("before", "other"), [(20, b"s\tt\tu\n"), (2000, b""), (2000, b"s\tt\tu\n")])
+def test_a_line_without_a_column_is_named(tmp_path, before, other):
+    (tmp_path / "a.tsv").write_bytes(b"en\tde\n" + b"s\tt\n" * before + b"x\n" + other)
     found = inputs(paired([str(tmp_path / "a.tsv")], "en", "de"))
     message = rf"^--pairs: expected at least 2 columns, received line {before + 2} of '.*a\.tsv' with 1; mend"
-    if before == 20:
+    if before == 20 or not other:
         with pytest.raises(UserError, match=message):
             units(found, 100)
     else:
-        *good, last = units(found, 100)
-        assert sum(1 for unit in good for _ in read(unit)) == last.first - 1
+        [last] = units(found, 1 << 20)
         with pytest.raises(UserError, match=message):
             [*read(last)]
 
@@ -102,6 +105,22 @@ def test_bytes_that_are_no_utf8_stay(pairs):
     with pytest.raises(UnicodeDecodeError):
         target.decode()
     assert pairs("a.tsv", b"a\xff\tb\n")[1] == [(0, b"a\xff", b"b")]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b'{"t": {"en": "x"}}', "with 't.de', received line 2002 of '.*' without it;"),
+        (b'{"t": {"en": "x", "de": "y', r"received line 2002 of '.*' \(Unterminated string"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_late_line_that_lacks_something_is_named_before_the_job(pairs, line, message, pack):
+    text = b'{"t": {"en": "x", "de": "{y}"}}\n' * 2000 + b"\n"
+    # A line that lacks all is an empty pair, and no mistake.
+    assert len(pairs("a.jsonl", pack(text), ("t.en", "t.de"))[1]) == 2001
+    with pytest.raises(UserError, match=f"^--pairs: expected a JSON object.*{message}"):
+        units(inputs(paired([pairs.write("a.jsonl", pack(text + line))], "t.en", "t.de")))
 
 
 @pytest.mark.parametrize(

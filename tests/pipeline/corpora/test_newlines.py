@@ -42,6 +42,15 @@ def test_every_line_is_found(tmp_path, monkeypatch, block, end):
         assert read_part(str(path), (index.offset(number), index.offset(number + 1))) == [line]
 
 
+@pytest.mark.parametrize("block", [1, 2, 5, 4096])
+def test_marks_are_counted_on_the_way(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(newlines, "_BLOCK", block)
+    path = tmp_path / "file"
+    path.write_bytes(b'{"abc": "c"}\n{"abcd": 1, "abc": 2}}\t\n"ab')
+    assert index_newlines(str(path), [b'"abc"', b"}", b"\t", b'"c', b"none"]).marks == (2, 3, 1, 1, 0)
+    assert index_newlines(str(path)).marks == ()
+
+
 @pytest.mark.parametrize("block_bytes", [1, 20, 33, 1 << 20])
 def test_blocks_hold_the_same_lines_of_all_files(tmp_path, block_bytes):
     sides = [[b"s%d" % at for at in range(23)], [b"longer%d" % at * (at % 3) for at in range(23)]]
