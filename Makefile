@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # A process for each core; tests that share what they make stay in one (tests/conftest.py).
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: help venv demo test test-long test-browser fast format lock soak bench-train bench-decode bench-serve bench-preprocess bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
+.PHONY: help venv demo test test-long test-browser fast format lock soak bench-train bench-decode bench-serve bench-preprocess bench-preprocess-memory bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -59,6 +59,9 @@ bench-serve: venv ## speed of nmt serve under load, beside calls of the exported
 
 bench-preprocess: venv ## time and memory of nmt preprocess beside the same steps as one loop (an hour; ARGS="--large 0" half of it)
 	$(BIN)/python -m benchmarks.preprocess $(ARGS)
+
+bench-preprocess-memory: venv ## memory of nmt preprocess for a byte of text and a pair that is compared, beside its estimate
+	$(BIN)/python -m benchmarks.preprocess_memory $(ARGS)
 
 bench-models: venv ## train ours and OpenNMT-py once, for bench-decode and bench-time-to-bleu (an hour or more)
 	$(BIN)/python -m benchmarks.models $(ARGS)

@@ -73,7 +73,7 @@ class PreprocessConfig:
         reject_text: Whether the files of rejected pairs tell their texts, `all` or `none`: they may be customers'.
         max_rejected: Share of the pairs read above which it is an error that they are rejected.
         shards: Files into which the training records are divided; by default as many as there are readers, and more of
-            a large corpus, so that each has about 128 MB.
+            a large corpus, so that each has about 100 MB.
         readers: Processes that will read the data set in a distributed training: the least count of shards.
         workers: Processes of this machine that share the work; one is the command itself. A cluster's number of workers
             is one of its own flags.

@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.job import band_rows
 from pipeline.job.band_rows import BAND, COMPARED, SHARED
-from pipeline.job.minhash import SKETCH_BYTES
+from pipeline.job.minhash import SKETCH_BYTES, banding
 
 
 def rows(dtype, *values):
@@ -26,6 +26,11 @@ def test_places_are_numbers_in_the_order_of_their_bytes():
     assert words.tolist() == [[256, 2], [2**64 - 1, 2**64 - 1]]
     assert [band_rows.to_place(row.astype("<u8")) for row in words] == places
     assert band_rows.to_words([b"\x00" * 23 + b"\x07"], 24).tolist() == [[0, 0, 7]]
+
+
+def test_what_a_pair_weighs_in_the_shuffle():
+    # As docs/preprocessing.md tells it.
+    assert (banding(0.8).bands, BAND.itemsize, band_rows.sketch_type(16).itemsize) == (13, 8, 52)
 
 
 def test_rows_are_divided_by_remainders():
