@@ -12,12 +12,12 @@ _GROUPS = (
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
 )
-# Measured over 15 to 74 MB of text: 4.1 bytes a byte of text in one process, 8.1 with two workers, to which the text
-# goes from the process that shuffles it; a process that tokenizes has half a gigabyte besides.
+# Above what `make bench-preprocess-memory` measures. One process took 265 MB for 27 MB of text, and 3 bytes for each
+# further one; two workers, to which the text goes from the process that shuffles it, 1,007 MB for 27 and 1,087 for 54.
 _PER_BYTE, _PER_BYTE_OF_WORKERS = 5, 10
 _PROCESS = GB // 2
-# Of each pair that is compared with others, for its bands and its sketch. Measured over 200,000 and 400,000 pairs: 800
-# and 600 bytes in one process, 1,440 with two workers.
+# Of each pair that is compared with others, for its bands and its sketch. Measured there over 100,000 and 200,000 pairs:
+# 650 and 522 bytes in one process, 1,189 and 1,045 with two workers.
 _COMPARED_PAIR, _COMPARED_PAIR_OF_WORKERS = 800, 1500
 
 
