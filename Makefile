@@ -2,8 +2,8 @@ PYTHON ?= python3.11
 UV ?= uv
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# A process for each core; tests that share what they make stay in one (tests/conftest.py).
-PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
+# A process for each core; tests/conftest.py tells which tests stay in one, and which of them begin.
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help venv demo test test-long test-browser fast format lock soak bench-train bench-decode bench-serve bench-preprocess bench-preprocess-memory bench-models bench-time-to-bleu bench-gpu bench-trace bench-scale bench-plan bench-ablation bench-costs bench-weights bench-tables docs-gradients docs-replies
 .DEFAULT_GOAL := help

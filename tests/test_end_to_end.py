@@ -74,7 +74,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
         " --decoding.max_length_factor 1"
     )
     command(f"train plain --data data --output other --training.epochs 2 --training.learning_rate 0.02 {sizes}")
-    version = command("export run --output export").strip()
+    version = command("export run --output export --signatures serving_default decode").strip()
     folders = f"{folder}/run", f"{folder}/other", f"{folder}/export"
     return Whole(folder, folder / "test.en", folder / "test.de", report, *folders, version)
 
@@ -212,6 +212,7 @@ def test_the_mean_of_epochs_is_a_run(
         ("run", [], b"a " * 100_001, "text: expected at most 100000 pieces, received more; divide the text"),
         ("export", [], b"a " * 100_001, "text: expected at most 100000 pieces, received more; divide the text"),
     ],
+    ids=["a wide beam", "a run and a long text", "an export and a long text"],
 )
 def test_a_mistake_is_one_line(
     whole: Whole,

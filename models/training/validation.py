@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import sacrebleu
 import tensorflow as tf
 from tqdm import tqdm
@@ -39,10 +40,19 @@ class Searcher(keras.Model):
         self.search = lambda source_ids: search(model, source_ids, decoding, shortlist=shortlist)
         self.jit_compile = jit_compile
         self.built = True
+        if keras.backend.backend() == "tensorflow":
+            # One graph for all shapes: Keras makes one for each, until it finds what they have in common.
+            self._found = tf.function(self.call, [tf.TensorSpec([None, None], tf.int32)], autograph=False)
 
     def call(self, source_ids: Any) -> Any:
         """Ids `(batch, max_length)` for `source_ids (batch, src_len)`."""
         return self.search(source_ids).ids[:, 0]
+
+    def predict_on_batch(self, source_ids: np.ndarray) -> np.ndarray:
+        """The same, compiled."""
+        if keras.backend.backend() == "tensorflow":
+            return self._found(source_ids).numpy()
+        return super().predict_on_batch(source_ids)
 
 
 def scorer(searcher: Searcher, validation: tf.data.Dataset, run: Path) -> Callable[[], float]:

@@ -10,11 +10,15 @@ from pipeline.errors import UserError
 from pipeline.lines import read_lines
 from serving.endpoint import open_model
 
+SIZES = ("encoder_units", "decoder_units", "embedding_size", "attention_units", "readout_units")
+
 
 @pytest.mark.slow
 def test_the_demo_goes_the_whole_way(tmp_path, capfd):
     output = tmp_path / "demo"
-    run_demo(str(output), pairs=800, overrides=["--training.epochs", "1", "--decoding.max_length_factor", "1.0"])
+    sizes = [f"--model.{name}=16" for name in SIZES]
+    lengths = ["--decoding.max_length_factor=0.5", "--decoding.beam_size=2"]
+    run_demo(str(output), pairs=800, overrides=["--training.epochs=1", "--batching.size=64", *sizes, *lengths])
     printed = capfd.readouterr().out
     assert "4 duplicate, 4 empty, 4 characters_ratio, 4 leaked" in printed
     manifest = json.loads((output / "data" / "manifest.json").read_text())

@@ -23,8 +23,9 @@ def test_exchanges_are_of_the_grammar():
 
 @pytest.mark.slow
 def test_a_small_model_answers_in_every_way(tmp_path):
-    sizes = [f"--model.{name}_units=16" for name in ("encoder", "decoder", "attention")]
-    table = answer(tmp_path, *sizes, "--training.epochs=1", count=400)
+    names = "encoder_units", "decoder_units", "attention_units", "readout_units", "embedding_size"
+    sizes = [f"--model.{name}=16" for name in names]
+    table = answer(tmp_path, *sizes, "--training.epochs=1", "--decoding.max_length_factor=0.5", count=400)
     header, rule, *rows = table.splitlines()
     assert [cell.strip() for cell in header.split("|")[2:-1]] == list(ASKED)
     assert set(rule) <= set("|- ")

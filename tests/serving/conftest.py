@@ -1,10 +1,12 @@
+import os
 import random
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 # A toy language: a sentence takes a word of some of these kinds, in their order, and is translated word for word. The
 # kinds tell the decoder where to look, so that a few hundred steps teach it.
@@ -98,38 +100,57 @@ def make_run(
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Makes a folder that all processes of the tests share, and that no test changes: the first to ask makes it."""
+    folder = tmp_path_factory.getbasetemp()
+    common = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        path, done = common / name, common / f"{name}.made"
+        with FileLock(common / f"{name}.lock"):
+            if not done.exists():
+                path.mkdir()
+                fill(path)
+                done.touch()
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def data(made_once) -> Path:
     """A data set of the toy language, with one vocabulary."""
-    return make_data(tmp_path_factory.mktemp("joint"), joint_vocabulary=True)
+    return made_once("joint", lambda folder: make_data(folder, joint_vocabulary=True)) / "data"
 
 
 @pytest.fixture(scope="session")
-def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(data: Path, made_once) -> Path:
     """A run of a model with attention that has learned the toy language."""
-    return make_run(data, tmp_path_factory.mktemp("runs") / "attention", epochs=5, beam_size=3, shortlist=20)
+    return made_once("attention", lambda folder: make_run(data, folder / "run", 5, beam_size=3, shortlist=20)) / "run"
 
 
 @pytest.fixture(scope="session")
-def protected_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def protected_run(made_once) -> Path:
     """A run of a model that has learned the toy language, and where placeholders go in it."""
-    data = make_data(tmp_path_factory.mktemp("protected"), joint_vocabulary=True, protect=True)
-    folder = tmp_path_factory.mktemp("runs") / "protected"
-    # The search for the best one ends where that for the three best has it, too.
-    return make_run(data, folder, epochs=6, beam_size=3, shortlist=20, lookahead=70)
+
+    def fill(folder: Path) -> None:
+        data = make_data(folder, joint_vocabulary=True, protect=True)
+        # The search for the best one ends where that for the three best has it, too.
+        make_run(data, folder / "run", epochs=6, beam_size=3, shortlist=20, lookahead=70)
+
+    return made_once("protected", fill) / "run"
 
 
 @pytest.fixture(scope="session")
-def other_run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def other_run(data: Path, made_once) -> Path:
     """A run with the subwords of `run`, of other parts, which keep statistics beside their parameters."""
     parts = {"cell": "batch-norm-lstm", "encoder": "unidirectional", "attention": "dot", "embedding_size": 16}
-    return make_run(data, tmp_path_factory.mktemp("runs") / "other", epochs=4, beam_size=1, **parts)
+    return made_once("other", lambda folder: make_run(data, folder / "run", 4, beam_size=1, **parts)) / "run"
 
 
 @pytest.fixture(scope="session")
-def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plain_run(made_once) -> Path:
     """A run without attention, of other parts, with a vocabulary for each side; its beam is 1."""
-    folder = tmp_path_factory.mktemp("plain")
-    data = make_data(folder, joint_vocabulary=False)
     parts = {
         "cell": "lstm",
         "encoder": "unidirectional",
@@ -137,17 +158,27 @@ def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "attention": "none",
         "summary_at_every_step": True,
     }
-    return make_run(data, folder / "run", epochs=1, beam_size=1, tie_embeddings="two-way", **parts)
+
+    def fill(folder: Path) -> None:
+        data = make_data(folder, joint_vocabulary=False)
+        make_run(data, folder / "run", epochs=1, beam_size=1, tie_embeddings="two-way", **parts)
+
+    return made_once("plain", fill) / "run"
+
+
+def export_alone(run: Path, folder: Path, **settings) -> None:
+    """Exports a copy of a run, which is gone afterwards: an export has to stand alone."""
+    from serving.exports.export import export
+
+    copy = shutil.copytree(run, folder / "run")
+    export(str(copy), str(folder / "export"), **settings)
+    shutil.rmtree(copy)
 
 
 @pytest.fixture(scope="session")
-def export(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def export(run: Path, made_once) -> Path:
     """The export of `run`, with one version."""
-    from serving.exports.export import export
-
-    folder = tmp_path_factory.mktemp("exports") / "attention"
-    export(str(run), str(folder))
-    return folder
+    return made_once("attention-export", lambda folder: export_alone(run, folder)) / "export"
 
 
 @pytest.fixture(scope="session")

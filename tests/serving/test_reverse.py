@@ -40,6 +40,11 @@ def made(tmp_path_factory):
     return data, folder / "run"
 
 
+@pytest.fixture(scope="module")
+def translator_back(made):
+    return Translator.from_run(made[1])
+
+
 def test_it_trains_and_evaluates_from_the_target_to_the_source(made, tmp_path):
     data, run = made
     config, manifest = RunConfig.read_from(run), Manifest.read_from(data)
@@ -54,7 +59,7 @@ def test_it_trains_and_evaluates_from_the_target_to_the_source(made, tmp_path):
     assert found.bleu > 60 > 30 > wrong.bleu
 
 
-def test_its_export_translates_and_names_the_languages(made, tmp_path):
+def test_its_export_translates_and_names_the_languages(made, translator_back, tmp_path):
     _, run = made
     version = make_export(str(run), str(tmp_path), signatures=())
     card = json.loads((tmp_path / "1" / "export.json").read_text())
@@ -63,16 +68,13 @@ def test_its_export_translates_and_names_the_languages(made, tmp_path):
     translate = tf.saved_model.load(version).signatures["serving_default"]
     [(name, _)] = translate.structured_input_signature[1].items()
     exported = translate(**{name: texts})["translation"].numpy().tolist()
-    translator = Translator.from_run(run)
-    assert exported == translator.translate(texts)["translation"].numpy().tolist()
+    assert exported == translator_back.translate(texts)["translation"].numpy().tolist()
     assert exported[0] == b"red cats and four" and b"{abc}" in exported[1]
 
 
-def test_placeholders_come_where_they_belong(made):
-    _, run = made
+def test_placeholders_come_where_they_belong(translator_back):
     pairs = draw_protected(30, seed=12)
     texts = tf.constant([target for _, target in pairs])
-    translator = Translator.from_run(run)
-    found = [line.decode() for line in translator.translate(texts)["translation"].numpy()]
+    found = [line.decode() for line in translator_back.translate(texts)["translation"].numpy()]
     exact = sum(translation == source for translation, (source, _) in zip(found, pairs, strict=True))
     assert exact > len(pairs) // 3

@@ -142,6 +142,7 @@ def test_what_a_run_holds(whole_run, data):
     )
 
 
+@pytest.mark.slow
 def test_the_average_is_kept_and_training_goes_on_from_the_weights(data, tmp_path):
     run = tmp_path / "run"
     train(changed("training", epochs=1), data, str(run))
@@ -253,6 +254,7 @@ def test_a_resumed_run_keeps_the_epochs_of_an_uninterrupted_one(data, tmp_path, 
     assert "goes on with other settings (training.keep: 1 there, 2 here)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_nothing_is_traced_after_the_first_epoch(data, tmp_path, monkeypatch):
     # Python runs the loss only while a graph of it is made.
     traced, compute_loss, after_epoch, write = [], Seq2Seq.compute_loss, [], Checkpoint.on_epoch_end
@@ -343,15 +345,25 @@ def test_a_run_whose_steps_do_not_go_by_its_length_can_be_made_longer(data, tmp_
     assert len(metrics(tmp_path / "long")) == 1 and not (tmp_path / "long" / "left").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_other_precisions_learn_the_same_but_for_rounding(data, tmp_path, precision):
+def in_precision(name):
+    """A recipe without chance, whose model has attention."""
     plain = dataclasses.replace(TINY.model, dropout=0.0, word_dropout=0.0, weight_drop=0.0, attention="additive")
     training = dataclasses.replace(TINY.training, own_tokens=0.0, schedule="plateau", warmup_steps=0, plateau_epochs=1)
-    for name in ("float32", precision):
-        recipe = dataclasses.replace(TINY, model=plain, training=dataclasses.replace(training, precision=name))
-        train(recipe, data, str(tmp_path / name))
-    one, other = ([row["loss"] for row in metrics(tmp_path / name)] for name in ("float32", precision))
+    return dataclasses.replace(TINY, model=plain, training=dataclasses.replace(training, precision=name))
+
+
+@pytest.fixture(scope="module")
+def float32_run(data, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "float32"
+    train(in_precision("float32"), data, str(run))
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_other_precisions_learn_the_same_but_for_rounding(float32_run, data, tmp_path, precision):
+    train(in_precision(precision), data, str(tmp_path / precision))
+    one, other = ([row["loss"] for row in metrics(run)] for run in (float32_run, tmp_path / precision))
     assert one != other
     np.testing.assert_allclose(one, other, rtol=0.01)
     # What is kept is a model of float32, as a service searches.
@@ -363,6 +375,7 @@ def test_other_precisions_learn_the_same_but_for_rounding(data, tmp_path, precis
     assert score() == pytest.approx(max(row["val_bleu"] for row in metrics(tmp_path / precision)))
 
 
+@pytest.mark.slow
 def test_the_largest_batch_is_tried_before_the_first_and_leaves_no_trace(whole_run, data, tmp_path, monkeypatch):
     """Without it, the figures are the same."""
     rehearse, seen, step = training._rehearse, [], Seq2Seq.train_step
@@ -413,6 +426,7 @@ def with_validation_of(data, count, folder):
     return str(folder)
 
 
+@pytest.mark.slow
 def test_a_validation_set_of_one_sentence_and_of_none(data, tmp_path):
     recipe, run = changed("training", epochs=1), tmp_path / "run"
     with pytest.raises(UserError, match=r"^--data: expected pairs for valid, received none in"):
@@ -611,8 +625,12 @@ def test_a_shard_that_is_lost_within_a_run_is_told_and_the_checkpoint_stays(data
         train(recipe, str(own), str(run))
     monkeypatch.undo()
     shard.write_bytes(kept)
-    train(recipe, str(own), str(run), resume=True)
-    assert [row["epoch"] for row in metrics(run)] == [*range(1, 9)]
+    with np.load(run / "checkpoint.npz") as arrays:
+        assert 1 <= json.loads(str(arrays["progress"]))["epoch"] < 8
+    # Whatever has been damaged, it goes on from there.
+    if damage is Path.unlink:
+        train(recipe, str(own), str(run), resume=True)
+        assert [row["epoch"] for row in metrics(run)] == [*range(1, 9)]
 
 
 @pytest.mark.slow

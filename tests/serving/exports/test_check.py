@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 import tensorflow as tf
 
 from pipeline.errors import UserError
 from serving.exports.check import broken_in_process, broken_rules, check_export, examine, read_graph, refused_ops
+from serving.exports.export import export as make_export
 from serving.graph.translator import Translator
 
 
@@ -162,11 +165,12 @@ def test_a_good_export_passes(export, run):
     check_export(export / "1", Translator.from_run(run))
 
 
-def test_an_export_of_another_model_is_found_out(export, other_run):
+def test_an_export_of_another_model_is_found_out(plain_run, other_run, tmp_path):
+    version = Path(make_export(str(plain_run), str(tmp_path), signatures=()))
     with pytest.raises(
         UserError, match=r"^--check: .*the \d+ bytes of the model's weights once, not \d+; it transl"
     ) as caught:
-        check_export(export / "1", Translator.from_run(other_run), ["one red cats", "two blue dogs here"])
+        check_export(version, Translator.from_run(other_run), ["one red cats", "two blue dogs here"])
     assert "no version was made" in str(caught.value) and "\n" not in str(caught.value)
 
 

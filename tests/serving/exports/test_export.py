@@ -23,13 +23,14 @@ from serving.exports.tf_serving_configs import CONFIGS
 from serving.graph.decode_options import OPTIONS
 from serving.graph.translator import Translator
 from serving.servable import Servable
+from tests.serving.conftest import export_alone
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plain_export(plain_run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exports") / "plain"
-    make_export(str(plain_run), str(folder), signatures=("nbest", "align"))
-    return folder
+    folder = tmp_path_factory.mktemp("plain-export")
+    export_alone(plain_run, folder, signatures=("nbest", "align"))
+    return folder / "export"
 
 
 def test_nothing_that_the_server_refuses(export):
@@ -114,6 +115,12 @@ def embedded_subwords(meta_graph) -> set[bytes]:
     return {node.attr["model"].s for node in nodes(meta_graph) if node.op == "SentencepieceOp"}
 
 
+def test_nothing_of_the_data_set_is_needed(export, data):
+    files = [path for path in (export / "1").rglob("*") if path.is_file()]
+    assert len(files) > 3
+    assert not [path for path in files if str(data).encode() in path.read_bytes()]
+
+
 def test_the_subwords_of_the_data_set_are_embedded(export, run, data):
     expected = (data / "joint.spm").read_bytes()
     assert (run / "source.spm").read_bytes() == (run / "target.spm").read_bytes() == expected
@@ -138,7 +145,8 @@ def test_the_card_beside_the_model(export, run):
     assert card["data_fingerprint"] == config.data_fingerprint
     assert card["languages"] == {"source": "en", "target": "de"}
     assert card["recipe"]["model"]["attention"] == "additive"
-    assert (card["run"], card["ensemble"]) == (str(run), [])
+    assert (card["run"], card["ensemble"]) == (str(export.parent / "run"), [])
+    assert not Path(card["run"]).exists()
     assert card["versions"]["tensorflow"] == tf.__version__
     assert card["limits"] == {
         "text_pieces": 20_000,
@@ -225,16 +233,6 @@ def test_a_model_of_other_parts_exports(plain_export, plain_run):
     assert "align" not in graph.signature_def
 
 
-@contextlib.contextmanager
-def moved_away(*folders: Path) -> Iterator[None]:
-    away = [folder.rename(folder.with_name(f"{folder.name}-moved")) for folder in folders]
-    try:
-        yield
-    finally:
-        for folder, elsewhere in zip(folders, away, strict=True):
-            elsewhere.rename(folder)
-
-
 @pytest.fixture(scope="module")
 def texts(sentences, hostile):
     # The line of 10,000 words has a test of its own.
@@ -242,11 +240,11 @@ def texts(sentences, hostile):
 
 
 @pytest.fixture(scope="module")
-def answer(run, data, export, plain_run, plain_export, texts, tmp_path_factory):
-    """What fresh processes say, with nothing but the exports in reach."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    with moved_away(run, data, plain_run.parent / "data", plain_run), contextlib.chdir(folder):
-        return {"attention": examine(export / "1", texts), "plain": examine(plain_export / "1", texts)}
+def answer(export, plain_export, texts, tmp_path_factory):
+    """What fresh processes say, elsewhere than the project, of exports whose runs are gone."""
+    exports = {"attention": export, "plain": plain_export}
+    with contextlib.chdir(tmp_path_factory.mktemp("elsewhere")):
+        return {kind: examine(folder / "1", texts) for kind, folder in exports.items()}
 
 
 @pytest.mark.slow
