@@ -16,8 +16,8 @@ _GROUPS = (
 # further one; two workers, to which the text goes from the process that shuffles it, 1,007 MB for 27 and 1,087 for 54.
 _PER_BYTE, _PER_BYTE_OF_WORKERS = 5, 10
 _PROCESS = GB // 2
-# Of each pair that is compared with others, for its bands and its sketch. Measured there over 100,000 and 200,000 pairs:
-# 650 and 522 bytes in one process, 1,189 and 1,045 with two workers.
+# Of each pair that is compared with others, for its bands and its sketch: of 100,000 and 200,000 pairs each took 650
+# and 522 bytes in one process, 1,189 and 1,045 with two workers.
 _COMPARED_PAIR, _COMPARED_PAIR_OF_WORKERS = 800, 1500
 
 
