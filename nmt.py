@@ -58,6 +58,23 @@ def preprocess(
     print(f"\n{os.path.join(settings.output, REPORT_FILE)} tells more.")
 
 
+def fetch(data: str, /, *beam_flags: str, output: str) -> None:
+    """Copies a data set from an object store to this machine, and compares its files with the manifest.
+
+    Beam's own flags follow `--`: `-- --s3_endpoint_url=http://host:9000`.
+
+    Args:
+        data: Folder of a data set in a store, such as `s3://bucket/data`.
+        output: Folder to make; it must not exist yet, or be empty.
+    """
+    # On its import, Beam warns of cloud libraries that are not installed and not needed.
+    logging.disable(logging.WARNING)
+    from pipeline.fetch import fetch
+
+    files = fetch(data, output, beam_flags)
+    print(f"{output}: {files} files")
+
+
 def train(
     recipe: str,
     settings: Recipe,
@@ -304,7 +321,7 @@ def demo(*, output: str = "demo-output") -> None:
 
 VERBS = {
     verb.__name__: verb
-    for verb in (preprocess, train, average, evaluate, inspect, export, rollback, translate, serve, demo)
+    for verb in (preprocess, fetch, train, average, evaluate, inspect, export, rollback, translate, serve, demo)
 }
 
 

@@ -74,6 +74,11 @@ setup(
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
             "hypothesis>=6.100,<7",
+            # An S3 on this machine: `moto.server` with what it needs of its extra `server`.
+            "apache-beam[aws]",
+            "moto[s3]>=5,<6",
+            "flask>=3,<4",
+            "flask-cors>=5,<7",
             "check-jsonschema>=0.39,<1",
             "kubernetes-validate>=1.31,<2",
             "promql-parser>=0.12,<1",

@@ -13,7 +13,8 @@ from pipeline.job.digests import Dedup
 SPECIAL_AND_BYTE_PIECES = 4 + 256
 # A language, and perhaps script, region and variants (RFC 5646, without its extensions).
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*")
-
+# A pattern cannot be a folder, and `OUTPUT.work` beside a bucket would be another one.
+_STORED_FOLDER = re.compile(r"[A-Za-z][-A-Za-z0-9+.]*://[^/*?\[]*/+[^/*?\[][^*?\[]*")
 _NO_SYMBOL = re.compile(r"^$|\s|\u2581|^(<pad>|<unk>|</?s>|<0x[0-9A-F]{2}>)$")
 
 
@@ -28,7 +29,8 @@ class PreprocessConfig:
     """How parallel text becomes a data set.
 
     Attributes:
-        output: Folder to make; it must not exist yet, or be empty. On a cluster all workers have it mounted.
+        output: Folder to make; it must not exist yet, or be empty. It may lie in any store that Apache Beam knows, as
+            `s3://bucket/data`; on a cluster it does, or all workers have it mounted.
         source: Files of source sentences, one a line; plain, gzip, bzip2, xz or Zstandard. Each may be a pattern, such
             as `*.en`, and of any file system that Apache Beam knows, such as `gs://`.
         target: Files of target sentences; the n-th is parallel to the n-th source file, line by line.
@@ -135,8 +137,9 @@ class PreprocessConfig:
             expected = f"as many files as source files ({len(others)})"
             _require(len(files) == len(others), side, expected, len(files))
         _require(bool(self.output), "output", "a folder's name", self.output)
-        expected = "a folder of a mounted file system, whose files can be renamed"
-        _require("://" not in self.output, "output", expected, self.output)
+        expected = "a folder inside a bucket or file system, such as s3://bucket/data, without *, ? and ["
+        is_usable = "://" not in self.output or bool(_STORED_FOLDER.fullmatch(self.output))
+        _require(is_usable, "output", expected, self.output)
         _require(self.leak_side in ("either", "source"), "leak_side", "either or source", self.leak_side)
         _require(self.model_type in ("bpe", "unigram"), "model_type", "bpe or unigram", self.model_type)
         least = SPECIAL_AND_BYTE_PIECES + protected.COUNT * self.protect + len(self.user_symbols) + 1

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,19 +15,19 @@ from pipeline.config import PreprocessConfig
 from pipeline.corpora.intake import Intake, files_of, take_in
 from pipeline.errors import UserError
 from pipeline.files import file_sha256
-from pipeline.job import deciding, graph
+from pipeline.job import deciding, graph, storage
 from pipeline.job.encode_shard import EncodeShard
 from pipeline.job.memory import require_memory
 from pipeline.job.progress import stage, watched
 from pipeline.job.rejects import JOB_REASONS, SAMPLED_OUT
 from pipeline.job.runners import Runner
 from pipeline.job.text_shards import all_shards, read_text_shard, shard_names
-from pipeline.job.work_folder import WorkFolder, work_folder
+from pipeline.job.work_folder import WorkFolder, require_free, work_folder
 from pipeline.report.findings import STATISTICS_FILE, Findings, gather
 from pipeline.report.page import REPORT_FILE, write_report
-from pipeline.schema import TRAIN, VALID, Manifest, Shard, Split, Subwords
+from pipeline.schema import MANIFEST_FILE, TRAIN, VALID, Manifest, Shard, Split, Subwords
 
-_TEXT, _SUBWORDS, _ENCODED, _DATA, _PROGRESS = "text", "subwords", "encoded", "data", "progress"
+_TEXT, _SUBWORDS, _ENCODED = "text", "subwords", "encoded"
 _FOUND = "found.json"
 
 
@@ -49,26 +48,23 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
         UserError: A file is missing or unreadable, parallel files have unequal counts of lines, the output exists,
             another job makes it, too little is left after cleaning, or more is rejected than `max_rejected` allows.
     """
-    output = Path(config.output).absolute()
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(
-            f"--output: expected a new or empty folder, received {config.output!r}, which holds something;"
-            " name another one, or remove it first"
-        )
+    runner = Runner(config.workers, beam_args)
+    output = config.output.rstrip("/") if storage.is_stored(config.output) else os.path.abspath(config.output)
+    require_free(output)
     # What the rules cannot be asked, and a model that cannot be used, is told before anything is read.
     rules.cleaner(config.cleaning, config.source_language, config.target_language)
     _require_models(config)
-    runner = Runner(config.workers, beam_args)
     runner.require_reachable([*files_of(config), config.output])
     with work_folder(output) as work:
         data, manifest, findings = _make(config, runner, work)
-        findings.write(data)
         max_ratio = None if "characters_ratio" in config.cleaning.off else config.cleaning.max_ratio
-        write_report(data, manifest, findings, max_ratio)
+        with storage.filled(data) as folder:
+            findings.write(folder)
+            write_report(folder, manifest, findings, max_ratio)
+            manifest = _with_hashes(manifest, folder, STATISTICS_FILE, REPORT_FILE)
         _require_quality(config, manifest, data)
-        _with_hashes(manifest, data, STATISTICS_FILE, REPORT_FILE).write(data)
-        os.replace(data, output)
-    return Manifest.read_from(output)
+        work.publish(manifest)
+    return Manifest.from_json(storage.read_text(storage.join(output, MANIFEST_FILE)), output)
 
 
 def _require_models(config: PreprocessConfig) -> None:
@@ -79,19 +75,19 @@ def _require_models(config: PreprocessConfig) -> None:
             read_model(path, config.user_symbols, config.protect)
 
 
-def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[Path, Manifest, Findings]:
-    progress = work.path / _PROGRESS
+def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[str, Manifest, Findings]:
     with stage("count lines"):
         intake = take_in(config)
         if runner.local:
             compared = intake.pairs if config.near_duplicates is not None else 0
             require_memory(intake.size, config.workers, config.memory, compared)
         text = work.claim(_TEXT, deciding.of_text(config, intake))
-    with watched(progress, "clean and shuffle", intake.pairs):
+    with watched(work.progress, "clean and shuffle", intake.pairs):
         names = all_shards(intake.shards)
         if not work.is_finished(_TEXT):
-            runner.run(lambda root: graph.clean(root, config, intake, text, str(progress)))
-        found = [json.loads((text / name.counts).read_text()) for name in names if (text / name.counts).exists()]
+            runner.run(lambda root: graph.clean(root, config, intake, text, work.progress))
+        there = storage.names(text)
+        found = [_counts(text, name.counts) for name in names if name.counts in there]
         rejected = sum((Counter(shard["rejected"]) for shard in found), Counter())
         for split in (TRAIN, VALID):
             _require_pairs(split, sum(shard["pairs"] for shard in found if shard["split"] == split), rejected)
@@ -100,12 +96,16 @@ def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[P
     with stage("learn subwords"):
         work.claim(_SUBWORDS, deciding.of_subwords(config, work.fingerprint(_TEXT)))
         subwords = _learn(config, intake.shards, text, work)
-    with watched(progress, "tokenize", sum(shard["pairs"] for shard in found)):
+    with watched(work.progress, "tokenize", sum(shard["pairs"] for shard in found)):
         data, shards, findings = _encoded(config, runner, work, intake, subwords)
     manifest = _manifest(config, intake, subwords, shards)
     for split in (TRAIN, VALID):
         _require_pairs(split, manifest.splits[split].records, manifest.rejected)
     return data, manifest, findings
+
+
+def _counts(folder: str, name: str) -> dict[str, Any]:
+    return json.loads(storage.read_text(storage.join(folder, name)))
 
 
 def _require_pairs(split: str, pairs: int, rejected: Mapping[str, int]) -> None:
@@ -119,35 +119,38 @@ def _require_pairs(split: str, pairs: int, rejected: Mapping[str, int]) -> None:
         )
 
 
-def _require_quality(config: PreprocessConfig, manifest: Manifest, data: Path) -> None:
+def _require_quality(config: PreprocessConfig, manifest: Manifest, data: str) -> None:
     # What a corpus of a weight below 1 leaves out is no flaw.
     rejected = sum(manifest.rejected.values()) - manifest.rejected[SAMPLED_OUT]
     if rejected > config.max_rejected * manifest.read:
+        report = storage.join(data, REPORT_FILE)
         most = max(manifest.rejected, key=lambda reason: manifest.rejected[reason])
         raise UserError(
             f"--max-rejected: expected at most {config.max_rejected:.0%} of {manifest.read} pairs rejected, received"
-            f" {rejected / manifest.read:.1%}, most of them {most}; see {data / REPORT_FILE}, and loosen the rules, or"
+            f" {rejected / manifest.read:.1%}, most of them {most}; see {report}, and loosen the rules, or"
             " raise --max-rejected and run again, which takes up what is done"
         )
 
 
-def _learn(config: PreprocessConfig, shards: int, text: Path, work: WorkFolder) -> tuple[Subwords, Subwords]:
+def _learn(config: PreprocessConfig, shards: int, text: str, work: WorkFolder) -> tuple[Subwords, Subwords]:
     from pipeline.subwords import make_subwords
 
-    folder, names = work.path / _SUBWORDS, shard_names(TRAIN, shards)
+    folder, names = work.folder(_SUBWORDS), shard_names(TRAIN, shards)
 
     def sentences(sides: tuple[int, ...]) -> Iterator[str]:
         # The shards are in hashed order, so the head of each is a sample that no worker's luck decides.
         for name in names:
-            pairs = read_text_shard(text / name.text)
+            pairs = read_text_shard(storage.join(text, name.text))
             for _, pair in zip(range(-(-config.subword_sample // len(names))), pairs, strict=False):
                 yield from (pair[side] for side in sides)
 
     if not work.is_finished(_SUBWORDS):
-        made = make_subwords(config, sentences, folder)
-        (folder / _FOUND).write_text(json.dumps([dataclasses.asdict(side) for side in made]))
+        with storage.filled(folder) as beside:
+            made = make_subwords(config, sentences, beside)
+            Path(beside, _FOUND).write_text(json.dumps([dataclasses.asdict(side) for side in made]))
         work.mark(_SUBWORDS)
-    source, target = (Subwords(**side) for side in json.loads((folder / _FOUND).read_text()))
+    found = json.loads(storage.read_text(storage.join(folder, _FOUND)))
+    source, target = (Subwords(**side) for side in found)
     return source, target
 
 
@@ -157,25 +160,22 @@ def _encoded(
     work: WorkFolder,
     intake: Intake,
     subwords: tuple[Subwords, Subwords],
-) -> tuple[Path, list[dict[str, Any]], Findings]:
+) -> tuple[str, list[dict[str, Any]], Findings]:
     """The folder of records and subwords, and what is known of each shard; those that are finished stay."""
     decides = deciding.of_records(config, work.fingerprint(_TEXT), subwords)
-    encoded, data = work.claim(_ENCODED, decides), work.claim(_DATA, decides)
+    encoded, data = work.claim(_ENCODED, decides), work.claim_data(decides)
     files = subwords[0].file, subwords[1].file
-    for file in files:
-        shutil.copyfile(work.path / _SUBWORDS / file, data / file)
-    names = all_shards(intake.shards)
-    left = [name for name in names if not (encoded / name.counts).exists()]
+    for file in sorted({*files}):
+        storage.copy(storage.join(work.folder(_SUBWORDS), file), storage.join(data, file))
+    names, there = all_shards(intake.shards), storage.names(encoded)
+    left = [name for name in names if name.counts not in there]
     if left:
-        encode = EncodeShard(
-            config, str(work.path / _TEXT), str(data), str(encoded), files, intake.names, str(work.path / _PROGRESS)
-        )
+        encode = EncodeShard(config, work.folder(_TEXT), data, encoded, files, intake.names, work.progress)
         runner.run(lambda root: graph.encode(root, encode, left))
     # Of a job that was killed, or of a worker that was, where the cluster gave its work to another one.
-    for unfinished in data.glob(".*"):
-        shutil.rmtree(unfinished)
-    findings = gather(((name.split, json.loads((encoded / name.findings).read_text())) for name in names), intake.names)
-    return data, [json.loads((encoded / name.counts).read_text()) for name in names], findings
+    storage.remove_unfinished(data)
+    findings = gather(((name.split, _counts(encoded, name.findings)) for name in names), intake.names)
+    return data, [_counts(encoded, name.counts) for name in names], findings
 
 
 def _manifest(
@@ -196,8 +196,8 @@ def _manifest(
     )
 
 
-def _with_hashes(manifest: Manifest, data: Path, *names: str) -> Manifest:
-    found = {name: file_sha256(data / name) for name in names}
+def _with_hashes(manifest: Manifest, folder: Path, *names: str) -> Manifest:
+    found = {name: file_sha256(folder / name) for name in names}
     return dataclasses.replace(manifest, files={**manifest.files, **found})
 
 

@@ -121,19 +121,39 @@ class Manifest:
         """Reads the manifest of a data set.
 
         Raises:
-            UserError: The folder holds no manifest, or one of another format.
+            UserError: The folder holds no manifest, or one of another format, or is not of this machine.
         """
-        path = Path(folder) / MANIFEST_FILE
+        if "://" in str(folder):
+            raise UserError(
+                f"--data: expected a folder of this machine, received {str(folder)!r}; fetch it with"
+                f" `nmt fetch {folder} --output DATA`, and give DATA"
+            )
         try:
-            fields = json.loads(path.read_text())
+            text = (Path(folder) / MANIFEST_FILE).read_text()
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(
                 f"--data: expected the folder of a data set, received {str(folder)!r}, which holds no"
                 f" {MANIFEST_FILE}; make one with `nmt preprocess --output {folder}`"
             ) from None
+        return cls.from_json(text, folder)
+
+    @classmethod
+    def from_json(cls, text: str, folder: str | Path) -> "Manifest":
+        """Reads the text of a manifest.
+
+        Args:
+            text: What stands in the file.
+            folder: The data set's, for the message.
+
+        Raises:
+            UserError: It is damaged, or of another format.
+        """
+        path = f"{folder}/{MANIFEST_FILE}"
+        try:
+            fields = json.loads(text)
         except ValueError:
             raise UserError(
-                f"--data: expected a manifest in JSON, received {str(path)!r}, which is damaged; make the data set anew"
+                f"--data: expected a manifest in JSON, received {path!r}, which is damaged; make the data set anew"
                 " with `nmt preprocess`"
             ) from None
         if fields.get("format") != FORMAT:

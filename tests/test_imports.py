@@ -11,15 +11,28 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BEAM_MODULES = {
     "pipeline.corpora.filesystems",
-    *(f"pipeline.job.{name}" for name in ("near_duplicates", "graph", "counters")),
+    *(f"pipeline.job.{name}" for name in ("near_duplicates", "graph", "counters", "storage")),
     *(f"pipeline.job.{name}" for name in ("runners", "local_workers", "beam_worker")),
 }
-# They read corpora wherever Beam can, are steps of `counters.CountingDoFn`, or the job.
+# They read corpora or the job's own files wherever Beam can, are steps of `counters.CountingDoFn`, or the job.
 USE_BEAM = {
     "pipeline.preprocess",
+    "pipeline.fetch",
     *(f"pipeline.corpora.{name}" for name in ("inputs", "readers", "intake", "newlines", "slip")),
     *(f"pipeline.corpora.{name}" for name in ("aligned_lines", "field_lines", "parquet", "tmx")),
-    *(f"pipeline.job.{name}" for name in ("clean_unit", "deciding", "transforms", "encode_shard", "dry_run")),
+    *(
+        f"pipeline.job.{name}"
+        for name in (
+            "clean_unit",
+            "deciding",
+            "transforms",
+            "encode_shard",
+            "dry_run",
+            "text_shards",
+            "work_folder",
+            "store_lock",
+        )
+    ),
 }
 # On JAX too, TensorFlow reads the data of a training.
 READ_DATA = {"models.training.train", "models.training.validation", "models.training.failures"}

@@ -47,7 +47,18 @@ def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture
         nmt.main(["--help"])
     assert ended.value.code == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for verb in ("preprocess", "train", "average", "evaluate", "export", "rollback", "translate", "serve", "demo"):
+    for verb in (
+        "preprocess",
+        "fetch",
+        "train",
+        "average",
+        "evaluate",
+        "export",
+        "rollback",
+        "translate",
+        "serve",
+        "demo",
+    ):
         assert f" {verb} " in printed
     assert "Translates lines from stdin to as many lines on stdout, in order." in printed
 
@@ -56,6 +67,7 @@ def test_help_lists_the_verbs_with_their_summaries(capsys: pytest.CaptureFixture
     ("verb", "expected"),
     [
         ("preprocess", ["--source SOURCE [SOURCE ...]", "--valid-target", "--vocab-size", "default: 8000", "[-- BEAM"]),
+        ("fetch", ["DATA", "--output OUTPUT", "[-- BEAM"]),
         ("train", ["RECIPE", "--data DATA", "--resume", "--training.epochs EPOCHS", "{simple,relu,lstm,"]),
         ("train", ["Highest global norm of the gradient (Pascanu 2013); 0 clips none. (type: float, default: 1.0)"]),
         ("average", ["RUN", "--output OUTPUT", "--by {last,best}", "default: last", "--count COUNT"]),

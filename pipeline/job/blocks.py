@@ -6,7 +6,6 @@ Beam takes 10 to 20 microseconds for an element of each step, whatever its size,
 import marshal
 import struct
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from backports import zstd
@@ -46,8 +45,7 @@ def write_block(file: IO[bytes], rows: Sequence[tuple]) -> None:
     file.write(_LENGTH.pack(len(block)) + block)
 
 
-def read_blocks(path: str | Path) -> Iterator[list[Any]]:
-    """Yields the rows of each block of a file."""
-    with open(path, "rb") as file:
-        while length := file.read(_LENGTH.size):
-            yield unpack(file.read(*_LENGTH.unpack(length)))
+def read_blocks(file: IO[bytes]) -> Iterator[list[Any]]:
+    """Yields the rows of each block of a file that is open."""
+    while length := file.read(_LENGTH.size):
+        yield unpack(file.read(*_LENGTH.unpack(length)))

@@ -3,17 +3,17 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from pipeline import protected, records
 from pipeline.config import PreprocessConfig
-from pipeline.files import file_sha256, write_beside
-from pipeline.job.blocks import RejectRow, read_blocks
+from pipeline.files import file_sha256
+from pipeline.job import storage
+from pipeline.job.blocks import RejectRow
 from pipeline.job.counters import CountingDoFn
 from pipeline.job.progress import KEPT, READ
 from pipeline.job.rejects import TOO_MANY_PIECES, reject_row, write_rejects
-from pipeline.job.text_shards import ShardName, read_text_blocks
+from pipeline.job.text_shards import ShardName, read_rows
 from pipeline.pieces import Pieces
 from pipeline.report.findings import ShardFindings
 from pipeline.report.statistics import Vocabulary
@@ -49,7 +49,7 @@ class EncodeShard(CountingDoFn):
     def setup(self) -> None:
         """Reads the subwords."""
         super().setup()
-        pieces = {name: Pieces(Path(self._data, name).read_bytes()) for name in set(self._subwords)}
+        pieces = {name: Pieces(storage.read_bytes(storage.join(self._data, name))) for name in set(self._subwords)}
         vocabularies = {name: Vocabulary.of(each.spell(range(each.vocab_size))) for name, each in pieces.items()}
         self._pieces = [pieces[name] for name in self._subwords]
         source, target = self._subwords
@@ -61,20 +61,18 @@ class EncodeShard(CountingDoFn):
         counts: Counter[str] = Counter()
         rejected: list[RejectRow] = []
         found = ShardFindings(self._vocabularies, self._files)
-        with write_beside(Path(self._data, name.records)) as path:
+        with storage.write_whole(storage.join(self._data, name.records)) as path:
             with open(path, "wb") as file:
-                for rows in read_text_blocks(Path(self._text, name.text)):
+                for rows in read_rows(storage.join(self._text, name.text)):
                     file.writelines(self._encode(rows, counts, found, rejected))
             sha256 = file_sha256(path)
-        if Path(self._text, name.rejects).exists():
-            for block in read_blocks(Path(self._text, name.rejects)):
-                rejected += block
+        for block in read_rows(storage.join(self._text, name.rejects)):
+            rejected += block
         found.add_rejected(rejected)
-        with write_beside(Path(self._data, name.rejected)) as path:
+        with storage.write_whole(storage.join(self._data, name.rejected)) as path:
             write_rejects(path, rejected, self._files)
             rejected_sha256 = file_sha256(path)
-        with write_beside(Path(self._encoded, name.findings)) as path:
-            path.write_text(json.dumps(found.to_json()))
+        storage.write_text(storage.join(self._encoded, name.findings), json.dumps(found.to_json()))
         told = {
             "split": name.split,
             "file": name.records,
@@ -86,8 +84,7 @@ class EncodeShard(CountingDoFn):
             "target_tokens": found.statistics.target.tokens,
             **{key: counts[key] for key in ("masked", "copies")},
         }
-        with write_beside(Path(self._encoded, name.counts)) as path:
-            path.write_text(json.dumps(told))
+        storage.write_text(storage.join(self._encoded, name.counts), json.dumps(told))
         yield told
 
     def _encode(

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -19,7 +18,7 @@ from pipeline.job.transforms import DropLeaked, WriteTextShard, file_digests
 from pipeline.schema import TRAIN, VALID
 
 
-def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: Path, progress: str) -> None:
+def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: str, progress: str) -> None:
     """Adds the steps from units of raw pairs to shards of clean text, with one shuffle.
 
     Side inputs are lists, as Dask computes the others again for each element.
@@ -55,7 +54,7 @@ def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: P
         | "All parts" >> beam.Flatten()
         | "Of shards" >> beam.Filter(_is_of_shard)
         | "Shuffle" >> beam.GroupByKey()
-        | "Write text" >> beam.ParDo(WriteTextShard(config, intake.shards, str(text), progress))
+        | "Write text" >> beam.ParDo(WriteTextShard(config, intake.shards, text, progress))
     )
 
 

@@ -1,9 +1,10 @@
 """Shards of clean text: what the shuffle leaves, and what the subwords and the records are made of."""
 
+import contextlib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pipeline.job import storage
 from pipeline.job.blocks import read_blocks
 from pipeline.schema import TRAIN, VALID
 
@@ -62,14 +63,14 @@ def all_shards(shards: int) -> list[ShardName]:
     return [*shard_names(TRAIN, shards), *shard_names(VALID, shards)]
 
 
-def read_text_blocks(path: str | Path) -> Iterator[list[tuple[int, int, str, str, int]]]:
-    """Yields blocks of a shard's rows: file, line from 0, source, target, copy; none of a shard that got no pair."""
-    if Path(path).exists():
-        yield from read_blocks(path)
+def read_rows(path: str) -> Iterator[list[Any]]:
+    """Yields the blocks of rows of a file of the job; none if it is missing, as of a shard that got no pair."""
+    with contextlib.suppress(FileNotFoundError), storage.opened(path) as file:
+        yield from read_blocks(file)
 
 
-def read_text_shard(path: str | Path) -> Iterator[tuple[str, str]]:
-    """Yields the pairs of a shard of clean text."""
-    for block in read_text_blocks(path):
+def read_text_shard(path: str) -> Iterator[tuple[str, str]]:
+    """Yields the pairs of a shard of clean text, whose rows are file, line from 0, source, target and copy."""
+    for block in read_rows(path):
         for _, _, source, target, _ in block:
             yield source, target

@@ -7,15 +7,13 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from pipeline.cleaning.config import CleaningConfig
 from pipeline.cleaning.normalization import normalizer
 from pipeline.config import PreprocessConfig
 from pipeline.corpora.filesystems import read_lines
-from pipeline.files import write_beside
-from pipeline.job import digests
+from pipeline.job import digests, storage
 from pipeline.job.assignment import PAIRS, REJECTED, split_digests
 from pipeline.job.blocks import PairRow, RejectRow, pack, unpack, write_block
 from pipeline.job.clean_unit import Element
@@ -95,7 +93,7 @@ class WriteTextShard(CountingDoFn):
         """Writes the shard's files, the one that counts them last, and gives these counts; finished ones stay."""
         (split, number), tagged = shard
         name = ShardName(split, number, self._shards if split == TRAIN else 1)
-        if Path(self._folder, name.counts).exists():
+        if storage.exists(storage.join(self._folder, name.counts)):
             return
         pairs: list[PairRow] = []
         rejected: list[RejectRow] = []
@@ -110,17 +108,16 @@ class WriteTextShard(CountingDoFn):
                     near[place] = max(value, near.get(place, value))
         pairs.sort()
         kept, before = 0, len(rejected)
-        with write_beside(Path(self._folder, name.text)) as path, open(path, "wb") as file:
+        with storage.write_whole(storage.join(self._folder, name.text)) as path, open(path, "wb") as file:
             stay = survivors(pairs, near, rejected, self._config)
             while rows := list(itertools.islice(stay, _ROWS)):
                 kept += len(rows)
                 write_block(file, rows)
-        with write_beside(Path(self._folder, name.rejects)) as path, open(path, "wb") as file:
+        with storage.write_whole(storage.join(self._folder, name.rejects)) as path, open(path, "wb") as file:
             write_block(file, rejected)
         dropped = Counter(row[2] for row in rejected[before:])
         self._counters.add({**dropped, KEPT: -dropped.total()})
         counts = Counter(row[2] for row in rejected)
         found = {"split": split, "number": number, "pairs": kept, "rejected": dict(counts)}
-        with write_beside(Path(self._folder, name.counts)) as path:
-            path.write_text(json.dumps(found))
+        storage.write_text(storage.join(self._folder, name.counts), json.dumps(found))
         yield found

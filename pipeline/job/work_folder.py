@@ -1,19 +1,25 @@
-"""The folder beside a data set in which it is made: one job at a time, and what a killed one finished is taken up."""
+"""The folder beside a data set in which it is made: one job at a time, and what a killed one finished is taken up.
+
+On this machine the data set is made in it, too, and put in place by a rename. A store has no rename of a folder: there
+it is made in its place, and is a data set from the moment when its manifest, which is written last, is there.
+"""
 
 import contextlib
 import hashlib
 import json
-import shutil
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import filelock
 
 from pipeline.errors import UserError
-from pipeline.files import write_beside
+from pipeline.job import storage
+from pipeline.job.store_lock import StoreLock, taken
+from pipeline.schema import MANIFEST_FILE, Manifest
 
-_FINGERPRINT, _LOCK, _FINISHED = "fingerprint", "lock", "finished"
+_FINGERPRINT, _LOCK, _FINISHED, _DATA, _PROGRESS = "fingerprint", "lock", "finished", "data", "progress"
 
 
 def fingerprint(fields: Mapping[str, Any]) -> str:
@@ -25,49 +31,138 @@ class WorkFolder:
     """A folder of folders, each of which holds what one fingerprint decides.
 
     Args:
+        output: The data set's folder to be.
+        progress: A folder of this machine for what is counted meanwhile.
+        require: Raises an error if another job has taken this one's place.
+
+    Attributes:
         path: The folder.
+        data: Where the data set is made.
+        progress: See above.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, output: str, progress: str, require: Callable[[], None] = lambda: None):
+        self.path, self.progress, self._output, self._require = _beside(output), progress, output, require
+        self.data = output if storage.is_stored(output) else storage.join(self.path, _DATA)
 
-    def claim(self, name: str, fingerprint: str) -> Path:
+    def folder(self, name: str) -> str:
+        """A folder of the work."""
+        return storage.join(self.path, name)
+
+    def claim(self, name: str, fingerprint: str) -> str:
         """Gives a folder of the work; it is emptied if it was made under another fingerprint.
 
         Args:
             name: Its name.
             fingerprint: What decides about the files in it.
         """
-        folder = self.path / name
-        stamp = self.path / f"{name}.{_FINGERPRINT}"
-        if not stamp.exists() or stamp.read_text() != fingerprint:
-            stamp.unlink(missing_ok=True)
-            self.mark(name, False)
-            shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(exist_ok=True)
-        with write_beside(stamp) as beside:
-            beside.write_text(fingerprint)
-        return folder
+        self._claim(name, self.folder(name), fingerprint)
+        return self.folder(name)
+
+    def claim_data(self, fingerprint: str) -> str:
+        """Gives the folder in which the data set is made, as `claim` does.
+
+        Raises:
+            UserError: In a store, it holds something that is not this job's.
+        """
+        if storage.is_stored(self.data):
+            # What somebody has put there since the job began is not removed.
+            require_free(self.data)
+        self._claim(_DATA, self.data, fingerprint)
+        return self.data
+
+    def _claim(self, name: str, folder: str, fingerprint: str) -> None:
+        stamp = self._note(name, _FINGERPRINT)
+        if self._read(stamp) != fingerprint:
+            # Not removed: it says that what is in the folder is the job's.
+            storage.write_text(stamp, "")
+            storage.remove(self.path, f"{name}.{_FINISHED}")
+            storage.remove_folder(folder)
+            storage.write_text(stamp, fingerprint)
 
     def fingerprint(self, name: str) -> str:
         """What decides about the files of a folder."""
-        return (self.path / f"{name}.{_FINGERPRINT}").read_text()
+        return storage.read_text(self._note(name, _FINGERPRINT))
+
+    def _read(self, note: str) -> str | None:
+        try:
+            return storage.read_text(note)
+        except FileNotFoundError:
+            return None
 
     def is_finished(self, name: str) -> bool:
         """Whether all files of a folder are there."""
-        return (self.path / f"{name}.{_FINISHED}").exists()
+        return storage.exists(self._note(name, _FINISHED))
 
-    def mark(self, name: str, finished: bool = True) -> None:
-        """Notes that all files of a folder are there, or no more."""
-        mark = self.path / f"{name}.{_FINISHED}"
-        if finished:
-            mark.touch()
-        else:
-            mark.unlink(missing_ok=True)
+    def mark(self, name: str) -> None:
+        """Notes that all files of a folder are there."""
+        storage.write_text(self._note(name, _FINISHED), "")
+
+    def publish(self, manifest: Manifest) -> None:
+        """Makes a data set of what is in `data`.
+
+        Raises:
+            UserError: Another job has taken this one's place.
+        """
+        self._require()
+        with storage.filled(self.data) as folder:
+            manifest.write(folder)
+        if not storage.is_stored(self.data):
+            os.replace(self.data, self._output)
+
+    def give_up(self) -> None:
+        """Removes the folder if nothing in it is finished.
+
+        Raises:
+            UserError: Another job has taken this one's place.
+        """
+        self._require()
+        if not any(name.endswith(f".{_FINISHED}") for name in storage.names(self.path)):
+            self.remove()
+
+    def remove(self) -> None:
+        """Removes the folder; first of all the notes, so that what is left of it if that fails is taken for nothing."""
+        notes = [name for name in storage.names(self.path) if name.endswith((f".{_FINGERPRINT}", f".{_FINISHED}"))]
+        storage.remove(self.path, *notes)
+        storage.remove_folder(self.path)
+
+    def _note(self, name: str, kind: str) -> str:
+        return storage.join(self.path, f"{name}.{kind}")
+
+
+def _beside(output: str) -> str:
+    return f"{output}.work"
+
+
+def require_free(output: str) -> None:
+    """Refuses a folder in which a data set cannot be made.
+
+    Args:
+        output: The folder.
+
+    Raises:
+        UserError: It holds something, or its store cannot be read.
+    """
+    if storage.is_stored(output):
+        with _store_told(output):
+            is_free = not storage.names(output, 1) or _is_begun(output)
+    else:
+        is_free = not os.path.exists(output) or (os.path.isdir(output) and not os.listdir(output))
+    if not is_free:
+        raise UserError(
+            f"--output: expected a new or empty folder, received {output!r}, which holds something; name another one,"
+            " or remove it first"
+        )
+
+
+def _is_begun(output: str) -> bool:
+    """Whether what is in a folder of a store is what a killed job had made of a data set."""
+    is_whole = storage.exists(storage.join(output, MANIFEST_FILE))
+    return not is_whole and storage.exists(storage.join(_beside(output), f"{_DATA}.{_FINGERPRINT}"))
 
 
 @contextlib.contextmanager
-def work_folder(output: Path) -> Iterator[WorkFolder]:
+def work_folder(output: str) -> Iterator[WorkFolder]:
     """Gives the folder `OUTPUT.work`, to this job alone.
 
     It is removed when the block ends well, and when it ends before a folder in it is finished by the user's mistake.
@@ -76,24 +171,52 @@ def work_folder(output: Path) -> Iterator[WorkFolder]:
         output: The data set's folder to be.
 
     Raises:
-        UserError: Another job has it.
+        UserError: Another job has it, or its store cannot be read and written.
     """
-    path = output.with_name(f"{output.name}.work")
-    path.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path / _LOCK)
+    with _stored_work(output) if storage.is_stored(output) else _local_work(output) as work:
+        try:
+            yield work
+        except UserError:
+            with contextlib.suppress(UserError):
+                work.give_up()
+            raise
+        work.remove()
+
+
+@contextlib.contextmanager
+def _local_work(output: str) -> Iterator[WorkFolder]:
+    path = _beside(output)
+    os.makedirs(path, exist_ok=True)
+    lock = filelock.FileLock(storage.join(path, _LOCK))
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise UserError(
-            f"--output: expected a folder that no other job makes, received {str(output)!r}; wait for that job, or name"
-            " another folder"
-        ) from None
+        raise taken(output) from None
     try:
-        yield WorkFolder(path)
-        shutil.rmtree(path)
-    except UserError:
-        if not list(path.glob(f"*.{_FINISHED}")):
-            shutil.rmtree(path, ignore_errors=True)
-        raise
+        yield WorkFolder(output, storage.join(path, _PROGRESS))
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def _stored_work(output: str) -> Iterator[WorkFolder]:
+    lock = StoreLock(storage.join(_beside(output), _LOCK), output)
+    with contextlib.ExitStack() as stack:
+        with _store_told(output):
+            stack.enter_context(lock.held())
+        # The job that was waited for may have ended well.
+        require_free(output)
+        progress = stack.enter_context(tempfile.TemporaryDirectory(prefix="nmt-"))
+        yield WorkFolder(output, progress, lock.require)
+
+
+@contextlib.contextmanager
+def _store_told(output: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"--output: expected a folder of a store that can be read and written, received {output!r}"
+            f" ({error.strerror or error}); name another one, see to the rights, or give the store's flags, such as"
+            " --s3_endpoint_url or --hdfs_host, after --"
+        ) from None

@@ -13,8 +13,8 @@ from pipeline.schema import MANIFEST_FILE, TRAIN, Manifest
 
 
 def is_data_set(folder: str | Path) -> bool:
-    """Whether a folder holds a manifest."""
-    return Path(folder, MANIFEST_FILE).is_file()
+    """Whether a folder holds a manifest, or is one of a store, where nothing else of ours is."""
+    return "://" in str(folder) or Path(folder, MANIFEST_FILE).is_file()
 
 
 def inspect(folder: str | Path, split: str = TRAIN, samples: int = 5, seed: int = 1, whole: bool = False) -> None:

@@ -1,5 +1,6 @@
 import random
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,36 @@ def similar_pairs() -> Callable[[int, int], list[tuple[tuple[str, str], tuple[st
         return pairs
 
     return make
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The URL of an S3 of this machine, which holds its objects in memory."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str) -> Iterator[Any]:
+    """A new bucket, which Beam finds in this process."""
+    from pipeline.job.runners import Runner
+    from tests.pipeline.stores import Bucket
+
+    made = Bucket(s3_server, f"bucket-{uuid.uuid4().hex}")
+    Runner(1, made.flags)
+    yield made
+    Runner()
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A store that has folders, which are in the test's own."""
+    from tests.pipeline.stores import Disk
+
+    monkeypatch.setattr(Disk, "root", tmp_path, raising=False)
+    return "disk://root"

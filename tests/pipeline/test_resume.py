@@ -131,7 +131,7 @@ def test_a_changed_input_is_another_one(configure, tmp_path):
 def test_two_jobs_at_once_are_refused(configure):
     config = configure(PAIRS)
     with (
-        work_folder(Path(config.output)),
+        work_folder(config.output),
         pytest.raises(UserError, match="--output: expected a folder that no other job"),
     ):
         preprocess(config)

@@ -15,10 +15,10 @@ from pipeline.corpora.readers import BLOCK_BYTES
 from pipeline.job import digests, graph
 from pipeline.job.assignment import PAIRS, REJECTED
 from pipeline.job.band_rows import COMPARED
-from pipeline.job.blocks import pack, read_blocks, unpack
+from pipeline.job.blocks import pack, unpack
 from pipeline.job.minhash import banding, similarity, sketch
 from pipeline.job.near_duplicates import NearDuplicates
-from pipeline.job.text_shards import read_text_shard, shard_names
+from pipeline.job.text_shards import read_rows, read_text_shard, shard_names
 from pipeline.job.transforms import NEAR
 from pipeline.schema import TRAIN, VALID
 
@@ -205,13 +205,12 @@ def cleaned(write_lines, tmp_path):
         intake = take_in(config)
         units = readers.units(inputs(aligned(sources, targets)), block_bytes)
         text, progress = tmp_path / name, tmp_path / f"{name}.progress"
-        text.mkdir()
         progress.mkdir()
         with beam.Pipeline("FnApiRunner") as root:
-            graph.clean(root, config, intake._replace(train=units), text, str(progress))
-        shards = [[*read_text_shard(text / name.text)] for name in shard_names(TRAIN, 2)]
-        paths = [path for name in shard_names(TRAIN, 2) if (path := text / name.rejects).exists()]
-        rejected = [row for path in paths for block in read_blocks(path) for row in block]
+            graph.clean(root, config, intake._replace(train=units), str(text), str(progress))
+        shards = [[*read_text_shard(str(text / name.text))] for name in shard_names(TRAIN, 2)]
+        paths = [str(text / name.rejects) for name in shard_names(TRAIN, 2)]
+        rejected = [row for path in paths for block in read_rows(path) for row in block]
         return shards, sorted(rejected), len(units)
 
     return run

@@ -1,0 +1,67 @@
+"""A data set of a store, brought to this machine, where trainings read it again and again."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.errors import UserError
+from pipeline.files import write_beside
+from pipeline.job import storage
+from pipeline.job.runners import Runner
+from pipeline.report.verification import hashes
+from pipeline.schema import MANIFEST_FILE, Manifest
+
+
+def fetch(data: str, output: str | Path, beam_args: Sequence[str] = ()) -> int:
+    """Copies a data set into a new folder of this machine, which is there when it is whole.
+
+    Args:
+        data: The data set's folder in the store, such as `s3://bucket/data`.
+        output: The folder to make.
+        beam_args: Apache Beam's own flags, such as `--s3_endpoint_url`.
+
+    Returns:
+        The count of files.
+
+    Raises:
+        UserError: There is no data set, a file is missing or not what the manifest says, or the output exists.
+        OSError: The store cannot be read.
+    """
+    Runner(1, beam_args)
+    if not storage.is_stored(data):
+        raise UserError(
+            f"DATA: expected a data set of a store, as s3://bucket/data, received {data!r}; copy the folder"
+        )
+    if Path(output).exists() and (not Path(output).is_dir() or any(Path(output).iterdir())):
+        raise UserError(
+            f"--output: expected a new or empty folder, received {str(output)!r}, which holds something; name another"
+            " one, or remove it first"
+        )
+    try:
+        manifest = Manifest.from_json(storage.read_text(storage.join(data, MANIFEST_FILE)), data)
+        with write_beside(output) as folder:
+            folder.mkdir()
+            return _copy(data, folder, hashes(manifest))
+    except FileNotFoundError as error:
+        raise UserError(
+            f"DATA: expected a whole data set, received {data!r} without {error.filename}; make it anew"
+        ) from None
+
+
+def _copy(data: str, folder: Path, files: dict[str, str]) -> int:
+    """Copies all files, those of which the manifest knows the hash and the others, and counts them."""
+    names = sorted({*files, *storage.names(data)})
+    for name in tqdm(names, desc="fetch", unit="file", disable=None):
+        storage.copy(storage.join(data, name), str(folder / name))
+        if name not in files:
+            continue
+        with open(folder / name, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != files[name]:
+            raise UserError(
+                f"DATA: expected {name} as the manifest describes it, received one that differs in {data!r}; make the"
+                " data set anew"
+            )
+    return len(names)
