@@ -4,10 +4,11 @@ import contextlib
 import glob
 import os
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.errors import UserError
 from pipeline.lines import decompressed, split_lines
@@ -19,6 +20,17 @@ class StoredFile(NamedTuple):
     path: str
     size: int
     modified: float
+
+
+def file_system_options() -> dict[str, Any]:
+    """The flags by which this process finds files, such as `s3_endpoint_url`, by their names; see `Runner`."""
+    options = FileSystems._pipeline_options
+    return {} if options is None else options.get_all_options(drop_default=True, retain_unknown_options=True)
+
+
+def set_file_system_options(options: dict[str, Any]) -> None:
+    """Lets this process find files by the flags of another one."""
+    FileSystems.set_options(PipelineOptions.from_dictionary(options))
 
 
 def find(option: str, pattern: str) -> list[StoredFile]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from pipeline.corpora.filesystems import file_system_options, set_file_system_options
 from pipeline.job.progress import Tally
 
 _NAMESPACE = "nmt"
@@ -41,9 +42,12 @@ class CountingDoFn(beam.DoFn):
 
     def __init__(self, progress: str):
         self._progress = progress
+        self._options = file_system_options()
 
     def setup(self) -> None:
-        """Begins to count."""
+        """Begins to count, and finds files as the command does."""
+        # Workers of this machine, of an external pool and of Dask are told no flags by their runners.
+        set_file_system_options(self._options)
         self._counters = Counters(self._progress)
 
     def finish_bundle(self) -> None:

@@ -14,7 +14,7 @@ from pipeline.job.clean_unit import CleanUnit
 from pipeline.job.encode_shard import EncodeShard
 from pipeline.job.near_duplicates import NearDuplicates
 from pipeline.job.text_shards import ShardName
-from pipeline.job.transforms import DropLeaked, WriteTextShard, file_digests
+from pipeline.job.transforms import DigestFile, DropLeaked, WriteTextShard
 from pipeline.schema import TRAIN, VALID
 
 
@@ -31,7 +31,7 @@ def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: s
         progress: The folder of what is counted meanwhile.
     """
     excluded = root | "Excluded files" >> beam.Create(_absolute(intake.excluded))
-    excluded = excluded | "Excluded sentences" >> beam.FlatMap(file_digests, config.cleaning)
+    excluded = excluded | "Excluded sentences" >> beam.ParDo(DigestFile(config.cleaning, progress))
     parts = []
     if intake.valid:
         valid = _units(root, "validation", intake.valid) | "Clean validation" >> beam.ParDo(

@@ -18,9 +18,7 @@ from apache_beam.options.pipeline_options import (
     SparkRunnerOptions,
     StandardOptions,
 )
-from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
 from apache_beam.runners.runner import PipelineResult
 
 from pipeline.errors import UserError
@@ -83,16 +81,9 @@ class Runner:
             paths: The files that the job reads, and the folder that it makes.
 
         Raises:
-            UserError: Workers run in containers, and a path is on this machine; or they are Dask's, and a path is in a
-                store.
+            UserError: Workers run in containers, and a path is on this machine.
         """
         local = [path for path in paths if "://" not in path]
-        stored = [path for path in paths if "://" in path]
-        if stored and self._name == _DASK:
-            raise UserError(
-                "-- --runner: expected files of a mounted file system for DaskRunner, whose workers Beam tells nothing"
-                f" of a store, received {stored[0]!r}; fetch them, or take another runner, see docs/clusters.md"
-            )
         if local and self._in_containers():
             raise UserError(
                 f"-- --runner: expected files that a worker's container can read, received {local[0]!r} on this"
@@ -143,18 +134,12 @@ class Runner:
                 raise OSError(_STEP.sub("", told["message"])) from error
             raise
 
-    def _provision(self) -> ExtendedProvisionInfo:
-        """What worker processes are told: the flags, as of a store's, which the runner by itself keeps from them."""
-        options = PipelineOptions(self._flags).to_runner_api()
-        info = beam_provision_api_pb2.ProvisionInfo(retrieval_token="unused", pipeline_options=options)
-        return ExtendedProvisionInfo(info)
-
     def _start(self, build: Callable[[beam.Pipeline], None]) -> PipelineResult:
         runner, flags = None, list(self._flags)
         if self.local:
             # It warns of workers that it did not choose itself.
             logging.getLogger(FnApiRunner.__module__).setLevel(logging.ERROR)
-            runner = FnApiRunner(worker_processes() if self._workers > 1 else None, provision_info=self._provision())
+            runner = FnApiRunner(worker_processes() if self._workers > 1 else None)
             flags.append(f"--direct_num_workers={self._workers}")
         elif self._name == _DASK:
             flags = _with_default(flags, "--dask_npartitions", _DASK_PARTITIONS, "--dask_partition_size")

@@ -36,6 +36,23 @@ def file_digests(path: str, cleaning: CleaningConfig) -> Iterator[bytes]:
         yield b"".join(map(digests.sentence_digest, block))
 
 
+class DigestFile(CountingDoFn):
+    """Gives the joined digests of the sentences in a file: path to `file_digests`.
+
+    Args:
+        cleaning: The settings of cleaning.
+        progress: The folder of what is counted meanwhile.
+    """
+
+    def __init__(self, cleaning: CleaningConfig, progress: str):
+        super().__init__(progress)
+        self._cleaning = cleaning
+
+    def process(self, path: str) -> Iterator[bytes]:
+        """Reads a file."""
+        return file_digests(path, self._cleaning)
+
+
 class DropLeaked(CountingDoFn):
     """Turns the training pairs that share a sentence with the validation pairs into rejected ones.
 

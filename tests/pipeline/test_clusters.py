@@ -216,6 +216,13 @@ def test_a_task_that_kills_its_workers_ends_the_job():
         Runner(beam_args=dask_flags(cluster)).run(lambda root: root | beam.Create(range(8)) | beam.Map(die))
 
 
+@pytest.mark.parametrize("cluster", ["portable", "dask"])
+def test_worker_processes_of_a_service_and_a_store(corpus, expected, bucket, request, cluster):
+    flags = [*request.getfixturevalue(cluster), *bucket.flags]
+    preprocess(dataclasses.replace(corpus, output=f"{bucket.url}/data"), flags)
+    assert bucket.contents("data") == expected
+
+
 def refuse(number):
     raise UserError(f"--pairs: expected four fields, received {number}; mend them")
 

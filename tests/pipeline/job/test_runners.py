@@ -7,8 +7,6 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import HadoopFileSystemOptions
 
 from pipeline.errors import UserError
 from pipeline.job.runners import Runner
@@ -47,18 +45,6 @@ def test_several_workers_are_processes_that_share_the_work(tmp_path):
     numbers, workers = zip(*(path.name.split("-") for path in tmp_path.iterdir()), strict=True)
     assert sorted(map(int, numbers)) == list(range(40))
     assert len(set(workers)) == 2 and str(os.getpid()) not in workers
-
-
-def write_options(number, folder):
-    options = FileSystems._pipeline_options.view_as(HadoopFileSystemOptions)
-    Path(folder, str(number)).write_text(f"{options.hdfs_host} {options.hdfs_port}")
-
-
-@pytest.mark.slow
-def test_workers_know_the_flags_of_a_store(tmp_path):
-    Runner(2, ["--hdfs_host=there", "--hdfs_port=9870"]).run(steps(write_options, str(tmp_path)))
-    assert {path.read_text() for path in tmp_path.iterdir()} == {"there 9870"}
-    Runner()
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -102,13 +88,6 @@ def test_containers_are_refused_the_files_of_this_machine(flags):
     with pytest.raises(UserError, match=r"-- --runner: .* received 'data' on this machine; use a shared file system"):
         runner.require_reachable(["gs://bucket/en.txt", "data"])
     runner.require_reachable(["gs://bucket/en.txt", "hdfs://bucket/data"])
-
-
-def test_dask_is_refused_a_store():
-    runner = Runner(beam_args=["--runner=DaskRunner"])
-    with pytest.raises(UserError, match=r"-- --runner: .* for DaskRunner, .* received 's3://bucket/data'; fetch them"):
-        runner.require_reachable(["en.txt", "s3://bucket/data"])
-    runner.require_reachable(["en.txt", "data"])
 
 
 @pytest.mark.parametrize(
