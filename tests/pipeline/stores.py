@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import boto3
 from apache_beam.io.filesystem import FileMetadata, FileSystem
 
 
@@ -11,6 +10,8 @@ class Bucket:
     """A bucket of an S3: the flags that Beam wants for it, and what it holds."""
 
     def __init__(self, endpoint: str, name: str):
+        import boto3
+
         keys = {"access_key_id": "key", "secret_access_key": "secret"}
         self.flags = [f"--s3_{key}={value}" for key, value in keys.items()]
         self.flags += [f"--s3_endpoint_url={endpoint}", "--s3_region_name=us-east-1"]

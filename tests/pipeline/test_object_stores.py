@@ -9,9 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.core import set_initial_no_auth_action_count
 
 import pipeline.preprocess
 from pipeline.errors import UserError
@@ -189,6 +187,9 @@ def test_a_bucket_that_is_missing_is_told_in_one_line(config, bucket):
 
 def test_a_store_that_refuses_writes_is_told_in_one_line(config, bucket, s3_server):
     """With a key that may read the bucket and no more."""
+    import boto3
+    from moto.core import set_initial_no_auth_action_count
+
     place = {"endpoint_url": s3_server, "region_name": "us-east-1"}
     iam = boto3.client("iam", aws_access_key_id="key", aws_secret_access_key="secret", **place)
     iam.create_user(UserName="reader")
