@@ -14,8 +14,8 @@ def write(folder, files):
 def test_more_text_and_more_workers_need_more():
     assert estimate(0, 1) == GB / 2
     assert estimate(GB, 1) == 5.5 * GB
-    assert estimate(GB, 2) == 11.5 * GB
-    assert estimate(GB, 4) == 12.5 * GB
+    assert estimate(GB, 2) == 8.5 * GB
+    assert estimate(GB, 4) == 9.5 * GB
 
 
 def test_pairs_that_are_compared_need_more():
