@@ -50,7 +50,7 @@ def preprocess(
     if dry_run:
         from pipeline.job.dry_run import dry_run as try_out
 
-        tried = try_out(settings, 10_000 if limit is None else limit)
+        tried = try_out(settings, 10_000 if limit is None else limit, beam_flags)
         show([outcome(tried.read, tried.kept, tried.rejected), *examples(tried.examples)])
         return
     logging.disable(logging.NOTSET)

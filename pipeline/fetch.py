@@ -1,15 +1,15 @@
 """A data set of a store, brought to this machine, where trainings read it again and again."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from pipeline.errors import UserError
-from pipeline.files import write_beside
+from pipeline.files import file_sha256, write_beside
 from pipeline.job import storage
 from pipeline.job.runners import Runner
+from pipeline.job.work_folder import require_free
 from pipeline.report.verification import hashes
 from pipeline.schema import MANIFEST_FILE, Manifest
 
@@ -34,13 +34,14 @@ def fetch(data: str, output: str | Path, beam_args: Sequence[str] = ()) -> int:
         raise UserError(
             f"DATA: expected a data set of a store, as s3://bucket/data, received {data!r}; copy the folder"
         )
-    if Path(output).exists() and (not Path(output).is_dir() or any(Path(output).iterdir())):
+    if storage.is_stored(str(output)):
         raise UserError(
-            f"--output: expected a new or empty folder, received {str(output)!r}, which holds something; name another"
-            " one, or remove it first"
+            f"--output: expected a folder of this machine, received {str(output)!r}; copy from store to store by their"
+            " own tools"
         )
+    require_free(str(output))
     try:
-        manifest = Manifest.from_json(storage.read_text(storage.join(data, MANIFEST_FILE)), data)
+        manifest = Manifest.from_json(storage.read_bytes(storage.join(data, MANIFEST_FILE)), data)
         with write_beside(output) as folder:
             folder.mkdir()
             return _copy(data, folder, hashes(manifest))
@@ -51,15 +52,16 @@ def fetch(data: str, output: str | Path, beam_args: Sequence[str] = ()) -> int:
 
 
 def _copy(data: str, folder: Path, files: dict[str, str]) -> int:
-    """Copies all files, those of which the manifest knows the hash and the others, and counts them."""
-    names = sorted({*files, *storage.names(data)})
+    """Copies the manifest and the files that it names, each into the folder itself, and counts them."""
+    names = sorted([*files, MANIFEST_FILE])
     for name in tqdm(names, desc="fetch", unit="file", disable=None):
+        if name != Path(name).name:
+            raise UserError(
+                f"DATA: expected a manifest that names files of its folder, received {name!r} in {data!r}; make the"
+                " data set anew"
+            )
         storage.copy(storage.join(data, name), str(folder / name))
-        if name not in files:
-            continue
-        with open(folder / name, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != files[name]:
+        if name in files and file_sha256(folder / name) != files[name]:
             raise UserError(
                 f"DATA: expected {name} as the manifest describes it, received one that differs in {data!r}; make the"
                 " data set anew"

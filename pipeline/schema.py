@@ -129,7 +129,7 @@ class Manifest:
                 f" `nmt fetch {folder} --output DATA`, and give DATA"
             )
         try:
-            text = (Path(folder) / MANIFEST_FILE).read_text()
+            text = (Path(folder) / MANIFEST_FILE).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(
                 f"--data: expected the folder of a data set, received {str(folder)!r}, which holds no"
@@ -138,7 +138,7 @@ class Manifest:
         return cls.from_json(text, folder)
 
     @classmethod
-    def from_json(cls, text: str, folder: str | Path) -> "Manifest":
+    def from_json(cls, text: str | bytes, folder: str | Path) -> "Manifest":
         """Reads the text of a manifest.
 
         Args:
@@ -150,12 +150,17 @@ class Manifest:
         """
         path = f"{folder}/{MANIFEST_FILE}"
         try:
-            fields = json.loads(text)
-        except ValueError:
+            return cls._of(json.loads(text), path)
+        except UserError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise UserError(
                 f"--data: expected a manifest in JSON, received {path!r}, which is damaged; make the data set anew"
                 " with `nmt preprocess`"
             ) from None
+
+    @classmethod
+    def _of(cls, fields: dict[str, Any], path: str) -> "Manifest":
         if fields.get("format") != FORMAT:
             raise UserError(
                 f"--data: expected a data set of format {FORMAT}, received format {fields.get('format')!r} in"

@@ -8,9 +8,10 @@ from pipeline.config import PreprocessConfig
 from pipeline.corpora import readers
 from pipeline.corpora.corpora_file import read_corpora
 from pipeline.corpora.corpus import Corpus, aligned, paired
-from pipeline.corpora.filesystems import find
+from pipeline.corpora.filesystems import find, open_stored
 from pipeline.corpora.inputs import PARQUET, Input, inputs
 from pipeline.corpora.units import Unit
+from pipeline.lines import compression
 
 # Of text as it is read; its records have about as many bytes.
 _SHARD_BYTES = 100 << 20
@@ -98,5 +99,9 @@ def take_in(config: PreprocessConfig) -> Intake:
 
 def _size(one: Input) -> int:
     """About how many bytes an input's text has."""
-    packed = one.format == PARQUET or one.name.endswith((".gz", ".bz2", ".xz", ".zst", ".zstd"))
-    return sum(file.size for file in one.files) * (_PACKING if packed else 1)
+    return sum(file.size * (_PACKING if one.format == PARQUET or _is_packed(file.path) else 1) for file in one.files)
+
+
+def _is_packed(path: str) -> bool:
+    with open_stored(path) as file:
+        return compression(file.read(16)) is not None

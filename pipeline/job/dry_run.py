@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.job.assignment import HELD_OUT, PAIRS, REJECTED, Assignment, split_digests
 from pipeline.job.blocks import RejectRow
 from pipeline.job.rejects import fields
+from pipeline.job.runners import Runner
 from pipeline.job.survivors import survivors, without_leaked
 from pipeline.job.transforms import file_digests
 from pipeline.report.examples import Examples
@@ -30,7 +31,7 @@ class DryRun(NamedTuple):
     examples: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def dry_run(config: PreprocessConfig, limit: int) -> DryRun:
+def dry_run(config: PreprocessConfig, limit: int, beam_args: Sequence[str] = ()) -> DryRun:
     """Cleans the first pairs of the training inputs, as many of each, and writes nothing.
 
     Leaked and equal pairs are found among these pairs; near duplicates and what is too long in pieces stay.
@@ -38,12 +39,14 @@ def dry_run(config: PreprocessConfig, limit: int) -> DryRun:
     Args:
         config: The settings.
         limit: About how many pairs are read.
+        beam_args: Apache Beam's own flags, such as those of a store.
 
     Raises:
         UserError: A file cannot be read, or `limit` is less than one.
     """
     if limit < 1:
         raise UserError(f"--limit: expected at least 1, received {limit}; change --limit")
+    Runner(config.workers, beam_args)
     train, valid = inputs_of(config)
     rows = _rows(config, train, TRAIN, -(-limit // len(train)), _excluded(config, valid))
     pairs, leaked, _ = without_leaked(rows[TRAIN, PAIRS], split_digests(rows[HELD_OUT, HELD_OUT]), config)

@@ -12,8 +12,8 @@ _GROUPS = (
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
 )
-# Above what `make bench-preprocess` measures: from 0.15 to 1.5 GB of text one process took 3.6 bytes for each further one,
-# and two workers, to which the text goes from the process that shuffles it, 5.
+# Above what `make bench-preprocess` measures: from 0.15 to 1.5 GB of text one process took 3.6 bytes for each further
+# one, and two workers, to which the text goes from the process that shuffles it, 5.
 _PER_BYTE, _PER_BYTE_OF_WORKERS = 5, 7
 _PROCESS = GB // 2
 # Of each pair that is compared with others, for its bands and its sketch: of 100,000 and 200,000 pairs each took 650

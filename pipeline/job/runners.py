@@ -39,6 +39,7 @@ _DASK_PARTITIONS = 64
 # Beam's job client gives up on a job that takes longer than this, in seconds; its default is five minutes.
 _LONGEST_JOB = 30 * 24 * 60 * 60
 _SECONDS_TO_ANSWER = 10
+_PORTS = {"http": 80, "https": 443}
 _USER_ERROR = re.compile(r"pipeline\.errors\.UserError: (?P<message>[^\n]*)")
 # As Python words a failure of the system: a full disk, no right to write.
 _SYSTEM_ERROR = re.compile(r"Error: (?P<message>\[Errno [0-9]+\] [^\n]*)")
@@ -62,6 +63,7 @@ class Runner:
     def __init__(self, workers: int = 1, beam_args: Sequence[str] = ()):
         self._workers, self._flags = workers, list(beam_args)
         options = PipelineOptions(self._flags)
+        _require_answer("--s3_endpoint_url", _value(self._flags, "--s3_endpoint_url"))
         # Files are looked for before there is a pipeline, which would tell them.
         FileSystems.set_options(options)
         self._name = _runner_name(options)
@@ -188,16 +190,17 @@ def _value(flags: Sequence[str], flag: str) -> str | None:
 
 
 def _require_answer(flag: str, address: str | None) -> None:
-    """Refuses a cluster that does not answer, as Beam would wait for it as long as for the job itself."""
+    """Refuses a cluster or a store that does not answer, for which Beam would wait as long as for the job itself."""
     if address is None:
         return
     url = urlsplit(address if "://" in address else f"//{address}")
     try:
-        socket.create_connection((url.hostname or "", url.port or 0), _SECONDS_TO_ANSWER).close()
+        port = url.port or _PORTS.get(url.scheme, 0)
+        socket.create_connection((url.hostname or "", port), _SECONDS_TO_ANSWER).close()
     except (OSError, ValueError) as error:
         raise UserError(
-            f"-- {flag}: expected host:port of a running cluster, received {address!r} ({error}); start the cluster,"
-            " or mend the address"
+            f"-- {flag}: expected the address of what is running, received {address!r} ({error}); start it, or mend the"
+            " address"
         ) from error
 
 

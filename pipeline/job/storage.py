@@ -140,7 +140,9 @@ def names(folder: str, most: int | None = None) -> set[str]:
         if _has_folders(folder) and not FileSystems.exists(folder):
             return set()
         [matched] = FileSystems.match([join(folder, "**")], [most])
-        return {file.path.removeprefix(join(folder, "")) for file in matched.metadata_list}
+        found = {file.path.removeprefix(join(folder, "")) for file in matched.metadata_list}
+        # The folder's own name, which some consoles write to show one.
+        return found - {""}
 
 
 def remove(folder: str, *names: str) -> None:

@@ -71,7 +71,7 @@ class StoreLock:
             UserError: One has.
         """
         with self._writing:
-            if not self._is_own():
+            if self._is_lost():
                 raise taken(self._told)
 
     def _acquire(self) -> None:
@@ -84,10 +84,12 @@ class StoreLock:
         self.require()
 
     def _watch(self, seen: str) -> None:
-        until = time.monotonic() + _WATCH
-        while time.monotonic() < until:
+        until, missing = time.monotonic() + _WATCH, 0
+        # Where a file is replaced in two steps, it is missing for a moment.
+        while time.monotonic() < until and missing < 2:
             time.sleep(_LOOK)
             found = self._read()
+            missing = missing + 1 if found is None else 0
             if found is not None and found != seen:
                 raise taken(self._told)
 
@@ -95,7 +97,7 @@ class StoreLock:
         while not self._ended.wait(_BEAT):
             # A store that does not answer now may do so later.
             with contextlib.suppress(OSError), self._writing:
-                if not self._is_own():
+                if self._is_lost():
                     return
                 self._write()
 
@@ -110,5 +112,7 @@ class StoreLock:
         except FileNotFoundError:
             return None
 
-    def _is_own(self) -> bool:
-        return self._job in (self._read() or "")
+    def _is_lost(self) -> bool:
+        """Whether another job has written it; one that is missing is what a failed upload of this job's left."""
+        found = self._read()
+        return found is not None and self._job not in found

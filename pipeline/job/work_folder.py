@@ -105,6 +105,9 @@ class WorkFolder:
             UserError: Another job has taken this one's place.
         """
         self._require()
+        if storage.is_stored(self.data):
+            # Another job may have taken the place of this one, and ended.
+            require_free(self.data)
         with storage.filled(self.data) as folder:
             manifest.write(folder)
         if not storage.is_stored(self.data):
@@ -174,6 +177,8 @@ def work_folder(output: str) -> Iterator[WorkFolder]:
         UserError: Another job has it, or its store cannot be read and written.
     """
     with _stored_work(output) if storage.is_stored(output) else _local_work(output) as work:
+        # The job that was waited for may have ended well.
+        require_free(output)
         try:
             yield work
         except UserError:
@@ -204,8 +209,6 @@ def _stored_work(output: str) -> Iterator[WorkFolder]:
     with contextlib.ExitStack() as stack:
         with _store_told(output):
             stack.enter_context(lock.held())
-        # The job that was waited for may have ended well.
-        require_free(output)
         progress = stack.enter_context(tempfile.TemporaryDirectory(prefix="nmt-"))
         yield WorkFolder(output, progress, lock.require)
 

@@ -1,5 +1,8 @@
 """A data set of a store, brought to this machine."""
 
+import hashlib
+import json
+
 import pytest
 
 import nmt
@@ -50,6 +53,31 @@ def test_a_file_that_differs_is_refused(stored, bucket, tmp_path):
     bucket.client.delete_object(Bucket=bucket.name, Key=f"sets/data/{shard}")
     with pytest.raises(UserError, match=rf"DATA: expected a whole data set, received '{url}' without .*{shard}"):
         fetch(url, tmp_path / "own", flags)
+
+
+def test_nothing_is_written_elsewhere(stored, bucket, made, tmp_path):
+    flags, url = stored
+    bucket.put("sets/data/", b"")
+    bucket.put("sets/data/../stray", b"stray")
+    assert fetch(url, tmp_path / "own", flags) == len(made)
+    assert {path.name for path in (tmp_path / "own").iterdir()} == {*made}
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
+    manifest = json.loads(made[MANIFEST_FILE])
+    manifest["files"]["../stray"] = hashlib.sha256(b"stray").hexdigest()
+    bucket.put(f"sets/data/{MANIFEST_FILE}", json.dumps(manifest).encode())
+    with pytest.raises(
+        UserError, match=r"DATA: expected a manifest that names files of its folder, received '../stray'"
+    ):
+        fetch(url, tmp_path / "other", flags)
+    with pytest.raises(UserError, match="--output: expected a folder of this machine, received 's3://bucket/other'"):
+        fetch(url, "s3://bucket/other", flags)
+
+
+@pytest.mark.parametrize("text", [b"[]", b'{"format": 1}', b"\xff", b"{"])
+def test_a_damaged_manifest_is_refused(bucket, tmp_path, text):
+    bucket.put(f"data/{MANIFEST_FILE}", text)
+    with pytest.raises(UserError, match=f"received '{bucket.url}/data/{MANIFEST_FILE}', which is damaged"):
+        fetch(f"{bucket.url}/data", tmp_path / "own", bucket.flags)
 
 
 def test_what_is_no_data_set_is_refused(bucket, tmp_path):

@@ -39,6 +39,18 @@ def settings(tmp_path):
     return {"output": str(tmp_path / "data"), "vocab_size": 320, "valid_share": 0.1, "shards": 2, **languages}
 
 
+@pytest.mark.parametrize("packed", [(), ("source",), ("target",), ("source", "target")])
+def test_a_packed_file_is_told_by_its_first_bytes(settings, tmp_path, packed):
+    files, expected = {}, 0
+    for side, lines in zip(("source", "target"), zip(*PAIRS, strict=True), strict=True):
+        text = "".join(f"{line}\n" for line in lines).encode()
+        stored = gzip.compress(text) if side in packed else text
+        (tmp_path / side).write_bytes(stored)
+        files[side] = (str(tmp_path / side),)
+        expected += len(stored) * (3 if side in packed else 1)
+    assert take_in(PreprocessConfig(**settings, **files)).size == expected
+
+
 def test_corpora_of_all_options_are_taken_in(settings, tmp_path, write_lines):
     source, target = zip(*PAIRS[:5], strict=True)
     (tmp_path / "corpora.yaml").write_text(f"""

@@ -8,6 +8,7 @@ from pipeline.cleaning.config import CleaningConfig
 from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.job.dry_run import dry_run
+from pipeline.job.runners import Runner
 from pipeline.preprocess import preprocess
 
 FILLER = [
@@ -56,6 +57,15 @@ def test_the_first_pairs_of_each_input_are_tried(settings, write_lines, tmp_path
     assert tried.examples["characters_ratio"] == [ratio | {"source": PAIRS[303][0], "target": PAIRS[303][1]}]
     assert [example["line"] for example in tried.examples["leaked"]] == [306, 307]
     assert not (tmp_path / "data").exists() and not list(tmp_path.glob("data*"))
+
+
+def test_inputs_of_a_store_are_tried(bucket):
+    for side in (0, 1):
+        bucket.put(f"{side}.txt", "".join(f"{pair[side]}\n" for pair in [("a b", "c d"), ("", "e f")]).encode())
+    Runner()
+    config = PreprocessConfig(source=(f"{bucket.url}/0.txt",), target=(f"{bucket.url}/1.txt",), output="unused")
+    tried = dry_run(config, 10, bucket.flags)
+    assert (tried.read, tried.rejected) == (2, {"empty": 1})
 
 
 def test_a_limit_is_shared_by_the_inputs(settings, write_lines):

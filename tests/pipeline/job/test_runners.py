@@ -106,6 +106,11 @@ def test_workers_outside_of_containers_see_the_files_of_this_machine(flags):
     Runner(beam_args=flags).require_reachable(["/corpus/en.txt", "data"])
 
 
+def test_a_store_that_does_not_answer_is_told_at_once():
+    with pytest.raises(UserError, match=r"-- --s3_endpoint_url: expected the address .* received 'http://127.0.0.1:1'"):
+        Runner(1, ["--s3_endpoint_url=http://127.0.0.1:1"])
+
+
 def test_a_cluster_that_does_not_answer_is_told_at_once():
     with socket.create_server(("localhost", 0)) as server:
         port = server.getsockname()[1]

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 
 import pytest
 
@@ -62,6 +63,27 @@ def test_of_two_that_begin_together_one_stays(path):
     for thread in threads:
         thread.join()
     assert len(entered) == 1
+
+
+def test_an_object_that_a_failed_upload_removed_is_written_anew(path):
+    lock = StoreLock(path, "told")
+    with lock.held():
+        storage.remove(*path.rsplit("/", 1))
+        lock.require()
+        until = time.monotonic() + 20
+        while not storage.exists(path) and time.monotonic() < until:
+            time.sleep(0.1)
+        with pytest.raises(UserError, match=REFUSED), StoreLock(path, "told").held():
+            pass
+
+
+def test_a_place_that_is_given_up_meanwhile_is_not_waited_for(path, monkeypatch):
+    monkeypatch.setattr(store_lock, "_WATCH", 60.0)
+    storage.write_text(path, '{"job": "ending", "beat": 7}')
+    begun = time.monotonic()
+    threading.Timer(1.0, storage.remove, path.rsplit("/", 1)).start()
+    with StoreLock(path, "told").held():
+        assert time.monotonic() - begun < 60
 
 
 def test_a_job_that_lost_its_place_is_told(path, monkeypatch):
