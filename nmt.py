@@ -4,13 +4,14 @@ Each verb is a function, from which its command line is derived; it imports what
 """
 
 import argparse
+import contextlib
 import dataclasses
 import importlib.metadata
 import itertools
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from json import dumps
 from typing import Literal
 
@@ -24,6 +25,16 @@ from serving.exports.release_config import ReleaseConfig
 
 # Four requests to a server, which are in flight together.
 LINES_AT_ONCE = 256
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Silences Beam, which on its import warns of cloud libraries that are not installed and not needed."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def preprocess(
@@ -41,19 +52,16 @@ def preprocess(
         raise UserError(
             f"--limit: expected --dry-run beside it, received {limit} alone; give --dry-run, or leave it out"
         )
-    # On its import, Beam warns of cloud libraries that are not installed and not needed.
-    logging.disable(logging.WARNING)
-    from pipeline.preprocess import preprocess
-    from pipeline.report.page import REPORT_FILE
-    from pipeline.report.tables import examples, outcome, show, summary
+    with _without_warnings():
+        from pipeline.job.dry_run import dry_run as try_out
+        from pipeline.preprocess import preprocess
+        from pipeline.report.page import REPORT_FILE
+        from pipeline.report.tables import examples, outcome, show, summary
 
     if dry_run:
-        from pipeline.job.dry_run import dry_run as try_out
-
         tried = try_out(settings, 10_000 if limit is None else limit, beam_flags)
         show([outcome(tried.read, tried.kept, tried.rejected), *examples(tried.examples)])
         return
-    logging.disable(logging.NOTSET)
     show(summary(preprocess(settings, beam_flags)))
     print(f"\n{os.path.join(settings.output, REPORT_FILE)} tells more.")
 
@@ -67,11 +75,10 @@ def fetch(data: str, /, *beam_flags: str, output: str) -> None:
         data: Folder of a data set in a store, such as `s3://bucket/data`.
         output: Folder to make; it must not exist yet, or be empty.
     """
-    # On its import, Beam warns of cloud libraries that are not installed and not needed.
-    logging.disable(logging.WARNING)
-    from pipeline.fetch import fetch
+    with _without_warnings():
+        from pipeline.fetch import fetch
 
-    files = fetch(data, output, beam_flags)
+        files = fetch(data, output, beam_flags)
     print(f"{output}: {files} files")
 
 

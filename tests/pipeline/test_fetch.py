@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 
 import pytest
 
@@ -40,6 +41,7 @@ def test_all_files_come(stored, made, tmp_path, capsys):
     flags, url = stored
     assert nmt.main(["fetch", url, "--output", str(tmp_path / "own"), "--", *flags]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'own'}: {len(made)} files\n"
+    assert not logging.root.manager.disable
     assert {path.name: path.read_bytes() for path in (tmp_path / "own").iterdir()} == made
 
 

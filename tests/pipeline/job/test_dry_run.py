@@ -1,5 +1,6 @@
 import gzip
 import json
+import logging
 
 import pytest
 
@@ -113,6 +114,7 @@ def test_the_command_tells_what_is_rejected(settings, capsys: pytest.CaptureFixt
     config = settings()
     argv = ["--source", *config.source, "--target", *config.target, "--output", config.output]
     assert nmt.main(["preprocess", *argv, "--dry-run", "--limit", "304", "--cleaning.max_words", "5"]) == 0
+    assert not logging.root.manager.disable
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["read", "304"] in rows and ["words", "1", "0.33", "%"] in rows
     assert ["source", "a", "b", "c", "d", "e", "f"] in rows
