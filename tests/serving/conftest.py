@@ -126,7 +126,7 @@ def data(made_once) -> Path:
 @pytest.fixture(scope="session")
 def run(data: Path, made_once) -> Path:
     """A run of a model with attention that has learned the toy language."""
-    return made_once("attention", lambda folder: make_run(data, folder / "run", 5, beam_size=3, shortlist=20)) / "run"
+    return made_once("attention", lambda folder: make_run(data, folder / "run", 10, beam_size=3, shortlist=20)) / "run"
 
 
 @pytest.fixture(scope="session")
