@@ -57,7 +57,7 @@ bench-decode: venv ## decoding speed beside OpenNMT-py, on the models of bench-m
 bench-serve: venv ## speed of nmt serve under load, beside calls of the exported model (six minutes)
 	$(BIN)/python -m benchmarks.serve $(ARGS)
 
-bench-preprocess: venv ## time and memory of nmt preprocess beside the same steps as one loop (an hour; ARGS="--large 0" half of it)
+bench-preprocess: venv ## time and memory of nmt preprocess beside the same steps as one loop (half an hour; ARGS="--large 0" a third of it)
 	$(BIN)/python -m benchmarks.preprocess $(ARGS)
 
 bench-preprocess-memory: venv ## memory of nmt preprocess for a byte of text and a pair that is compared, beside its estimate

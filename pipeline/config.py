@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from pipeline import protected
 from pipeline.cleaning.config import CleaningConfig
 from pipeline.errors import UserError
+from pipeline.files import is_stored
 from pipeline.job.digests import Dedup
 
 SPECIAL_AND_BYTE_PIECES = 4 + 256
@@ -138,7 +139,7 @@ class PreprocessConfig:
             _require(len(files) == len(others), side, expected, len(files))
         _require(bool(self.output), "output", "a folder's name", self.output)
         expected = "a folder inside a bucket or file system, such as s3://bucket/data, without *, ? and ["
-        is_usable = "://" not in self.output or bool(_STORED_FOLDER.fullmatch(self.output))
+        is_usable = not is_stored(self.output) or bool(_STORED_FOLDER.fullmatch(self.output))
         _require(is_usable, "output", expected, self.output)
         _require(self.leak_side in ("either", "source"), "leak_side", "either or source", self.leak_side)
         _require(self.model_type in ("bpe", "unigram"), "model_type", "bpe or unigram", self.model_type)

@@ -6,7 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pipeline.errors import UserError
-from pipeline.files import file_sha256, write_beside
+from pipeline.files import file_sha256, is_stored, write_beside
 from pipeline.job import storage
 from pipeline.job.runners import Runner
 from pipeline.job.work_folder import require_free
@@ -30,11 +30,11 @@ def fetch(data: str, output: str | Path, beam_args: Sequence[str] = ()) -> int:
         OSError: The store cannot be read.
     """
     Runner(1, beam_args)
-    if not storage.is_stored(data):
+    if not is_stored(data):
         raise UserError(
             f"DATA: expected a data set of a store, as s3://bucket/data, received {data!r}; copy the folder"
         )
-    if storage.is_stored(str(output)):
+    if is_stored(str(output)):
         raise UserError(
             f"--output: expected a folder of this machine, received {str(output)!r}; copy from store to store by their"
             " own tools"

@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+def is_stored(path: str | Path) -> bool:
+    """Whether a name is one of a store, as `s3://bucket/data`, and not of this machine."""
+    return "://" in str(path)
+
+
 @contextlib.contextmanager
 def write_beside(path: str | Path) -> Iterator[Path]:
     """Gives a temporary path beside `path`; renames it to `path` when the block ends well.

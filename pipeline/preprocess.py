@@ -14,7 +14,7 @@ from pipeline.cleaning.config import RULES
 from pipeline.config import PreprocessConfig
 from pipeline.corpora.intake import Intake, files_of, take_in
 from pipeline.errors import UserError
-from pipeline.files import file_sha256
+from pipeline.files import file_sha256, is_stored
 from pipeline.job import deciding, graph, storage
 from pipeline.job.encode_shard import EncodeShard
 from pipeline.job.memory import require_memory
@@ -49,7 +49,7 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
             another job makes it, too little is left after cleaning, or more is rejected than `max_rejected` allows.
     """
     runner = Runner(config.workers, beam_args)
-    output = config.output.rstrip("/") if storage.is_stored(config.output) else os.path.abspath(config.output)
+    output = config.output.rstrip("/") if is_stored(config.output) else os.path.abspath(config.output)
     require_free(output)
     # What the rules cannot be asked, and a model that cannot be used, is told before anything is read.
     rules.cleaner(config.cleaning, config.source_language, config.target_language)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.files import write_beside
+from pipeline.files import is_stored, write_beside
 
 PAD_ID, UNK_ID, START_ID, END_ID = 0, 1, 2, 3
 
@@ -123,7 +123,7 @@ class Manifest:
         Raises:
             UserError: The folder holds no manifest, or one of another format, or is not of this machine.
         """
-        if "://" in str(folder):
+        if is_stored(folder):
             raise UserError(
                 f"--data: expected a folder of this machine, received {str(folder)!r}; fetch it with"
                 f" `nmt fetch {folder} --output DATA`, and give DATA"

@@ -11,6 +11,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.errors import UserError
+from pipeline.files import is_stored
 from pipeline.lines import decompressed, split_lines
 
 
@@ -44,7 +45,7 @@ def find(option: str, pattern: str) -> list[StoredFile]:
     Raises:
         UserError: There is no such file, or its file system is not installed.
     """
-    if not _is_local(pattern):
+    if is_stored(pattern):
         found = _find_stored(option, pattern)
     elif os.path.exists(pattern):
         # Else a bracket in its name would be a pattern.
@@ -59,16 +60,12 @@ def find(option: str, pattern: str) -> list[StoredFile]:
 
 
 def _require_file(option: str, path: str) -> None:
-    if not _is_local(path) or os.path.isfile(path):
+    if is_stored(path) or os.path.isfile(path):
         return
     what, remedy = "pipe or device", "write it to a file, as it is read twice"
     if os.path.isdir(path):
         what, remedy = "folder", f"name its files, as {path}/*"
     raise UserError(f"{option}: expected a file, received the {what} {path!r}; {remedy}")
-
-
-def _is_local(path: str) -> bool:
-    return "://" not in path
 
 
 def _local(path: str) -> StoredFile:
@@ -89,7 +86,7 @@ def _find_stored(option: str, pattern: str) -> list[StoredFile]:
 
 def open_stored(path: str) -> BinaryIO:
     """Opens a file to read its bytes as they are stored."""
-    if _is_local(path):
+    if not is_stored(path):
         return open(path, "rb")
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 

@@ -9,6 +9,7 @@ import apache_beam as beam
 from pipeline.config import PreprocessConfig
 from pipeline.corpora.intake import Intake
 from pipeline.corpora.units import Unit
+from pipeline.files import is_stored
 from pipeline.job.assignment import HELD_OUT
 from pipeline.job.clean_unit import CleanUnit
 from pipeline.job.encode_shard import EncodeShard
@@ -65,7 +66,7 @@ def _units(root: beam.Pipeline, name: str, units: list[Unit]) -> beam.PCollectio
 
 def _absolute(paths: Iterable[str]) -> list[str]:
     """The names of files under which a worker with another working folder finds them."""
-    return [path if "://" in path else os.path.abspath(path) for path in paths]
+    return [path if is_stored(path) else os.path.abspath(path) for path in paths]
 
 
 def _held_out(elements: beam.PCollection) -> beam.PCollection:

@@ -17,7 +17,8 @@ _GROUPS = (
 _PER_BYTE, _PER_BYTE_OF_WORKERS = 5, 7
 _PROCESS = GB // 2
 # Of each pair that is compared with others, for its bands and its sketch: of 100,000 and 200,000 pairs each took 650
-# and 522 bytes in one process, 1,189 and 1,045 with two workers.
+# and 522 bytes in one process, 1,189 and 1,045 with two workers (`python -m benchmarks.preprocess_memory --pairs 100000
+# --large 200000`).
 _COMPARED_PAIR, _COMPARED_PAIR_OF_WORKERS = 800, 1500
 
 

@@ -22,6 +22,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
 from pipeline.errors import UserError
+from pipeline.files import is_stored
 from pipeline.job.garbage import seldom_collected
 from pipeline.job.local_workers import end_with_a_dead_worker, worker_processes
 
@@ -85,7 +86,7 @@ class Runner:
         Raises:
             UserError: Workers run in containers, and a path is on this machine.
         """
-        local = [path for path in paths if "://" not in path]
+        local = [path for path in paths if not is_stored(path)]
         if local and self._in_containers():
             raise UserError(
                 f"-- --runner: expected files that a worker's container can read, received {local[0]!r} on this"

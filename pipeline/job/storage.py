@@ -20,15 +20,10 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.value_provider import RuntimeValueProvider
 
-from pipeline.files import write_beside
+from pipeline.files import is_stored, write_beside
 
 _S3 = "s3://"
 _AT_ONCE = 1 << 20
-
-
-def is_stored(path: str) -> bool:
-    """Whether a name is one of a store."""
-    return "://" in path
 
 
 def join(folder: str, name: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import filelock
 
 from pipeline.errors import UserError
+from pipeline.files import is_stored
 from pipeline.job import storage
 from pipeline.job.store_lock import StoreLock, taken
 from pipeline.schema import MANIFEST_FILE, Manifest
@@ -43,7 +44,7 @@ class WorkFolder:
 
     def __init__(self, output: str, progress: str, require: Callable[[], None] = lambda: None):
         self.path, self.progress, self._output, self._require = _beside(output), progress, output, require
-        self.data = output if storage.is_stored(output) else storage.join(self.path, _DATA)
+        self.data = output if is_stored(output) else storage.join(self.path, _DATA)
 
     def folder(self, name: str) -> str:
         """A folder of the work."""
@@ -65,7 +66,7 @@ class WorkFolder:
         Raises:
             UserError: In a store, it holds something that is not this job's.
         """
-        if storage.is_stored(self.data):
+        if is_stored(self.data):
             # What somebody has put there since the job began is not removed.
             require_free(self.data)
         self._claim(_DATA, self.data, fingerprint)
@@ -105,12 +106,12 @@ class WorkFolder:
             UserError: Another job has taken this one's place.
         """
         self._require()
-        if storage.is_stored(self.data):
+        if is_stored(self.data):
             # Another job may have taken the place of this one, and ended.
             require_free(self.data)
         with storage.filled(self.data) as folder:
             manifest.write(folder)
-        if not storage.is_stored(self.data):
+        if not is_stored(self.data):
             os.replace(self.data, self._output)
 
     def give_up(self) -> None:
@@ -146,7 +147,7 @@ def require_free(output: str) -> None:
     Raises:
         UserError: It holds something, or its store cannot be read.
     """
-    if storage.is_stored(output):
+    if is_stored(output):
         with _store_told(output):
             is_free = not storage.names(output, 1) or _is_begun(output)
     else:
@@ -176,7 +177,7 @@ def work_folder(output: str) -> Iterator[WorkFolder]:
     Raises:
         UserError: Another job has it, or its store cannot be read and written.
     """
-    with _stored_work(output) if storage.is_stored(output) else _local_work(output) as work:
+    with _stored_work(output) if is_stored(output) else _local_work(output) as work:
         # The job that was waited for may have ended well.
         require_free(output)
         try:

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.text import Text
 
 from pipeline.errors import UserError
+from pipeline.files import is_stored
 from pipeline.report import tables
 from pipeline.report.findings import STATISTICS_FILE, Findings
 from pipeline.report.samples import draw_pairs
@@ -14,7 +15,7 @@ from pipeline.schema import MANIFEST_FILE, TRAIN, Manifest
 
 def is_data_set(folder: str | Path) -> bool:
     """Whether a folder holds a manifest, or is one of a store, where nothing else of ours is."""
-    return "://" in str(folder) or Path(folder, MANIFEST_FILE).is_file()
+    return is_stored(folder) or Path(folder, MANIFEST_FILE).is_file()
 
 
 def inspect(folder: str | Path, split: str = TRAIN, samples: int = 5, seed: int = 1, whole: bool = False) -> None:
