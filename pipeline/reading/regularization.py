@@ -1,7 +1,6 @@
 """Subword regularization: a sentence is divided into other pieces each time that it is read."""
 
 import threading
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -65,18 +64,18 @@ class Regularizer:
         rows = [new if self._fits(new, old, longest) else old for new, old in zip(drawn, own, strict=True)]
         return np.concatenate(rows), np.cumsum([0, *map(len, rows)])
 
-    def _sample(self, texts: list[bytes], seed: int) -> Sequence[np.ndarray]:
+    def _sample(self, texts: list[bytes], seed: int) -> list[np.ndarray]:
         with _SEED:
             sentencepiece.set_random_generator_seed(seed % _NO_SEED)
-            return self._pieces.encode(
+            rows = self._pieces.encode(
                 texts,
-                return_type="numpy",
                 add_eos=True,
                 enable_sampling=True,
                 nbest_size=-1,
                 alpha=self._strength,
                 num_threads=1,
             )
+        return [np.array(row, np.int32) for row in rows]
 
     def _fits(self, new: np.ndarray, old: np.ndarray, longest: np.ndarray) -> bool:
         return bool(len(new) <= longest) and np.array_equal(self._symbols(new), self._symbols(old))
