@@ -10,9 +10,12 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipeline.corpora.s3_session import share_session
 from pipeline.errors import UserError
 from pipeline.files import is_stored
 from pipeline.lines import decompressed, split_lines
+
+share_session()
 
 
 class StoredFile(NamedTuple):

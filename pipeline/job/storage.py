@@ -20,8 +20,10 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.value_provider import RuntimeValueProvider
 
+from pipeline.corpora.s3_session import share_session
 from pipeline.files import is_stored, write_beside
 
+share_session()
 _S3 = "s3://"
 _AT_ONCE = 1 << 20
 

@@ -64,17 +64,23 @@ import tensorflow as tf
 from pipeline.reading.regularization import Regularizer
 from pipeline.tokenizer import Tokenizer
 
-tokenizer = Tokenizer(open(sys.argv[1], "rb").read())
-ids = tokenizer.tokenize(tf.constant(json.loads(sys.argv[2])))
-print(json.dumps(Regularizer(tokenizer, 0.2)(ids, tf.constant([1, 2, 3], tf.int64), 10**6).to_list()))
+texts = json.loads(sys.argv[1])
+for path in sys.argv[2:]:
+    tokenizer = Tokenizer(open(path, "rb").read())
+    drawn = Regularizer(tokenizer, 0.2)(tokenizer.tokenize(tf.constant(texts)), tf.constant([1, 2, 3], tf.int64), 10**6)
+    print(json.dumps(drawn.to_list()))
 """
 
 
-def test_another_process_draws_the_same(tokenizer, tmp_path):
-    (tmp_path / "model").write_bytes(tokenizer.model)
-    command = [sys.executable, "-c", DRAW, tmp_path / "model", json.dumps(TEXTS)]
+@pytest.mark.slow
+def test_another_process_draws_the_same(tmp_path):
+    for name, tokenizer in TOKENIZERS.items():
+        (tmp_path / name).write_bytes(tokenizer.model)
+    command = [sys.executable, "-c", DRAW, json.dumps(TEXTS), *(tmp_path / name for name in TOKENIZERS)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
-    assert json.loads(answer.stdout) == draw(tokenizer).to_list()
+    assert [json.loads(line) for line in answer.stdout.splitlines()] == [
+        draw(each).to_list() for each in TOKENIZERS.values()
+    ]
 
 
 def test_draws_at_once_do_not_meet(tokenizer):
