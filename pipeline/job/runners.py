@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import difflib
+import importlib
 import logging
 import re
 import socket
@@ -34,6 +36,7 @@ _CLUSTERS = _DASK, _DATAFLOW, _FLINK, _SPARK, _PORTABLE = (
     "sparkrunner",
     "portablerunner",
 )
+_DASK_MODULE = "apache_beam.runners.dask.dask_runner"
 _NAMES = "DaskRunner, DataflowRunner, FlinkRunner, SparkRunner or PortableRunner"
 # Dask makes partitions of 128 elements, so that a block of units or shards would be worked on by one process alone.
 _DASK_PARTITIONS = 64
@@ -69,6 +72,8 @@ class Runner:
         FileSystems.set_options(options)
         self._name = _runner_name(options)
         self.local = self._name == _LOCAL
+        if _flags_are_known(self._name):
+            _refuse_unknown(options)
         if self.local:
             _refuse_direct_options(self._flags)
         elif workers > 1:
@@ -153,7 +158,7 @@ class Runner:
         options = PipelineOptions(flags)
         if self._name == _DASK:
             # Beam knows it by its full name alone.
-            options.view_as(StandardOptions).runner = "apache_beam.runners.dask.dask_runner.DaskRunner"
+            options.view_as(StandardOptions).runner = f"{_DASK_MODULE}.DaskRunner"
         pipeline = beam.Pipeline(runner=runner, options=options)
         build(pipeline)
         return pipeline.run()
@@ -169,6 +174,28 @@ def _runner_name(options: PipelineOptions) -> str:
             f"-- --runner: expected {_NAMES}, received {given!r}; leave it out to run on this machine with --workers"
         )
     return name
+
+
+def _flags_are_known(name: str) -> bool:
+    """Whether no one reads a flag that Beam does not know here, as job services may."""
+    if name == _DASK:
+        # Its own are known once it is imported; if it cannot be, the job will say so.
+        try:
+            importlib.import_module(_DASK_MODULE)
+        except ImportError:
+            return False
+    return name in (_LOCAL, _DASK, _DATAFLOW)
+
+
+def _refuse_unknown(options: PipelineOptions) -> None:
+    known = PipelineOptions([]).get_all_options()
+    for name in options.get_all_options(retain_unknown_options=True):
+        if name not in known:
+            near = "".join(f" such as --{other}" for other in difflib.get_close_matches(name, known, 1))
+            raise UserError(
+                f"-- --{name}: expected a flag of Apache Beam's{near}, received one that it does not know; mend it, or"
+                " leave it out"
+            )
 
 
 def _refuse_direct_options(flags: Sequence[str]) -> None:

@@ -64,11 +64,23 @@ def test_a_mistake_that_a_worker_meets_is_told_in_its_words(workers):
         (2, ["--runner=dask"], "--workers: expected 1 beside a --runner, received 2"),
         (1, ["--direct_num_workers=2"], "-- --direct_num_workers: expected --workers, received 2; give --workers N"),
         (1, ["--direct_running_mode=multi_threading"], "-- --direct_running_mode: expected --workers"),
+        (
+            2,
+            ["--s3_regionname", "eu"],
+            "-- --s3_regionname: expected a flag of Apache Beam's such as --s3_region_name, ",
+        ),
+        (1, ["--runner=dask", "--wxyz=1"], "-- --wxyz: expected a flag of Apache Beam's, received one"),
+        (1, ["--runner=DataflowRunner", "--wxyz"], "-- --wxyz: expected a flag of Apache Beam's, received one"),
     ],
 )
 def test_what_does_not_fit_is_refused(workers, flags, message):
     with pytest.raises(UserError, match=message):
         Runner(workers, flags)
+
+
+@pytest.mark.parametrize("runner", ["Flink", "Spark", "Portable"])
+def test_flags_that_a_job_service_may_know_are_left_to_it(runner):
+    assert not Runner(1, [f"--runner={runner}Runner", "--fasterCopy=true"]).local
 
 
 @pytest.mark.parametrize(
@@ -125,4 +137,4 @@ def test_a_cluster_that_does_not_answer_is_told_at_once():
 def test_a_runner_that_is_not_installed_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam.runners.dask.dask_runner", None)
     with pytest.raises(UserError, match=r"-- --runner: .*dask.*; install it with `pip install keras-nmt\[dask\]`"):
-        Runner(beam_args=["--runner=Dask"]).run(steps(refuse))
+        Runner(beam_args=["--runner=Dask", "--dask_npartitions=3"]).run(steps(refuse))
