@@ -16,6 +16,8 @@ PairRow: TypeAlias = tuple[bytes, int, int, str, str, int]
 TextRow: TypeAlias = tuple[int, int, str, str, int]
 # Number of the file, number of the line from 0, rule, value, threshold, source, target, file and line of its double.
 RejectRow: TypeAlias = tuple[int, int, str, Any, Any, str | None, str | None, tuple[int, int] | None]
+# Place of a pair that is like another one, their similarity, and the other one's rank and file and line.
+NearRow: TypeAlias = tuple[bytes, float, bytes, tuple[int, int]]
 
 _LENGTH = struct.Struct("<Q")
 # The fastest of Zstandard's usual levels: several steps' worth of the corpus have to fit into memory.

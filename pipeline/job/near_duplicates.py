@@ -17,7 +17,7 @@ import numpy as np
 from pipeline.config import PreprocessConfig
 from pipeline.job import band_rows, digests
 from pipeline.job.assignment import PAIRS
-from pipeline.job.blocks import PairRow, pack, unpack
+from pipeline.job.blocks import NearRow, PairRow, pack, unpack
 from pipeline.job.clean_unit import Element
 from pipeline.job.minhash import banding, sketch
 from pipeline.job.transforms import NEAR
@@ -44,7 +44,7 @@ class NearDuplicates(beam.PTransform):
         self._config, self._shards = config, shards
 
     def expand(self, elements: beam.PCollection) -> beam.PCollection:
-        """Gives `((TRAIN, shard), (NEAR, block))`, with rows of a place and a similarity."""
+        """Gives `((TRAIN, shard), (NEAR, block))`, with rows that are each a `NearRow`."""
         partitions = _PARTITIONS_A_SHARD * self._shards
         place_bytes = len(digests.place("", "", 0, self._config.dedup, self._config.seed))
         rows = elements | "Sketch" >> beam.ParDo(_Sketch(self._config, partitions, place_bytes))
@@ -98,7 +98,7 @@ class _Sketch(beam.DoFn):
 
     def _rows(self, pairs: list[PairRow]) -> tuple[np.ndarray, np.ndarray]:
         """Hashes of bands, and rows of copies."""
-        places, _, _, sources, targets, _ = zip(*pairs, strict=True)
+        places, inputs, lines, sources, targets, _ = zip(*pairs, strict=True)
         found = sketch(sources, targets, self._config.near_ngram, self._banding)
         ranks = [self._rank(pair) for pair in pairs]
         rows = np.empty(len(pairs), band_rows.copy_type(self._place_bytes))
@@ -106,6 +106,7 @@ class _Sketch(beam.DoFn):
         rows["rank"] = band_rows.to_words(ranks, self._place_bytes)
         # The end of a place tells texts from each other, whatever deduplication looks at.
         rows["name"] = np.frombuffer(b"".join(rank[-4:] for rank in ranks), ">u4")
+        rows["origin"] = band_rows.to_origins(inputs, lines)
         rows["bits"] = found.bits
         return found.bands, rows
 
@@ -137,11 +138,13 @@ def _meet(
 
 
 def _compare(group: tuple[int, Iterable[bytes]], threshold: float, shards: int, place_bytes: int) -> Iterator[Element]:
-    members, likeness = band_rows.likeness(band_rows.from_blocks(group[1], band_rows.member_type(place_bytes)))
-    dropped: dict[int, list[tuple[bytes, float]]] = {}
-    for number in np.flatnonzero(likeness >= threshold):
-        place = band_rows.to_place(members["place"][number])
-        row = place, round(float(likeness[number]), 3)
-        dropped.setdefault(digests.shard(place, shards), []).append(row)
+    members, best, like = band_rows.likeness(band_rows.from_blocks(group[1], band_rows.member_type(place_bytes)))
+    found = best >= threshold
+    others = members[like[found]]
+    similarities = (round(similarity, 3) for similarity in best[found].tolist())
+    ranks, lines = band_rows.to_places(others["rank"]), band_rows.to_inputs_and_lines(others["origin"])
+    dropped: dict[int, list[NearRow]] = {}
+    for row in zip(band_rows.to_places(members["place"][found]), similarities, ranks, lines, strict=True):
+        dropped.setdefault(digests.shard(row[0], shards), []).append(row)
     for shard, rows in sorted(dropped.items()):
         yield (TRAIN, shard), (NEAR, pack(rows))

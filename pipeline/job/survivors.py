@@ -7,7 +7,7 @@ from pipeline import protected
 from pipeline.config import PreprocessConfig
 from pipeline.job import digests
 from pipeline.job.assignment import is_leaked
-from pipeline.job.blocks import PairRow, RejectRow, TextRow
+from pipeline.job.blocks import NearRow, PairRow, RejectRow, TextRow
 from pipeline.job.rejects import DUPLICATE, LEAKED, NEAR_DUPLICATE, reject_row
 
 
@@ -33,14 +33,19 @@ def without_leaked(
     return kept, rejected, len(leaked)
 
 
+def most_alike(*rows: NearRow) -> NearRow:
+    """Of rows of one near duplicate that of the greatest similarity; of several, that of the other of smallest rank."""
+    return min(rows, key=lambda row: (-row[1], row[2]))
+
+
 def survivors(
-    pairs: Iterable[PairRow], near: Mapping[bytes, float], rejected: list[RejectRow], config: PreprocessConfig
+    pairs: Iterable[PairRow], near: Mapping[bytes, NearRow], rejected: list[RejectRow], config: PreprocessConfig
 ) -> Iterator[TextRow]:
     """Drops duplicates and near duplicates.
 
     Args:
         pairs: Rows in order.
-        near: The likeness of near duplicates to others, by their places.
+        near: Near duplicates and what they are like, by their places.
         rejected: Is given what is dropped, copies aside.
         config: The settings.
 
@@ -53,6 +58,7 @@ def survivors(
         place, file, line, source, target, copy = row
         group = place[: digests.SIZE]
         reason: tuple[str, Any, Any] = (DUPLICATE, None, None)
+        double = of
         if config.dedup == "none" or (place != same and group != kept):
             # Of the equal pairs that follow, this one is the first, be it like another one.
             same, of = place, (file, line)
@@ -61,7 +67,7 @@ def survivors(
                 yield file, line, *sides, copy
                 kept = group
                 continue
-            reason = (NEAR_DUPLICATE, near[place], config.near_duplicates)
+            _, similarity, _, double = near[place]
+            reason = (NEAR_DUPLICATE, similarity, config.near_duplicates)
         if copy == 0:
-            double = of if reason[0] == DUPLICATE else None
             rejected.append(reject_row(config, (file, line), *reason, (source, target), double))

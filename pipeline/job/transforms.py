@@ -15,12 +15,12 @@ from pipeline.config import PreprocessConfig
 from pipeline.corpora.filesystems import read_lines
 from pipeline.job import digests, storage
 from pipeline.job.assignment import PAIRS, REJECTED, split_digests
-from pipeline.job.blocks import PairRow, RejectRow, pack, unpack, write_block
+from pipeline.job.blocks import NearRow, PairRow, RejectRow, pack, unpack, write_block
 from pipeline.job.clean_unit import Element
 from pipeline.job.counters import CountingDoFn
 from pipeline.job.progress import KEPT
 from pipeline.job.rejects import LEAKED
-from pipeline.job.survivors import survivors, without_leaked
+from pipeline.job.survivors import most_alike, survivors, without_leaked
 from pipeline.job.text_shards import ShardName
 from pipeline.schema import TRAIN
 
@@ -114,15 +114,15 @@ class WriteTextShard(CountingDoFn):
             return
         pairs: list[PairRow] = []
         rejected: list[RejectRow] = []
-        near: dict[bytes, Any] = {}
+        near: dict[bytes, NearRow] = {}
         for tag, block in tagged:
             if tag == PAIRS:
                 pairs += unpack(block)
             elif tag == REJECTED:
                 rejected += unpack(block)
             else:
-                for place, value in unpack(block):
-                    near[place] = max(value, near.get(place, value))
+                for row in unpack(block):
+                    near[row[0]] = most_alike(row, near.get(row[0], row))
         pairs.sort()
         kept, before = 0, len(rejected)
         with storage.write_whole(storage.join(self._folder, name.text)) as path, open(path, "wb") as file:

@@ -168,9 +168,9 @@ def test_the_doubles_of_a_near_duplicate_tell_its_place():
     place = digests.place("a", "x", 0, "pair", 1)
     rows = [(place, file, line, "a", "x", 0) for file, line in ((2, 4), (2, 9), (3, 0))]
     rejected = []
-    assert list(survivors(rows, {place: 0.9}, rejected, config)) == []
+    assert list(survivors(rows, {place: (place, 0.9, b"rank", (7, 1))}, rejected, config)) == []
     assert rejected == [
-        (2, 4, "near_duplicate", 0.9, 0.8, "a", "x", None),
+        (2, 4, "near_duplicate", 0.9, 0.8, "a", "x", (7, 1)),
         (2, 9, "duplicate", None, None, "a", "x", (2, 4)),
         (3, 0, "duplicate", None, None, "a", "x", (2, 4)),
     ]

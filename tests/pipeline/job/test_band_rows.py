@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -14,23 +16,30 @@ def rows(dtype, *values):
     return found
 
 
-def member(band, rank, bits, place=None):
+def member(band, rank, bits, place=None, origin=0):
     """A member whose place is its rank, with the first bytes of its sketch."""
     words = [0, rank], [0, rank if place is None else place]
-    return (band, words[0], 0, words[1], [*bits, *[0] * (SKETCH_BYTES - len(bits))])
+    return (band, words[0], 0, words[1], origin, [*bits, *[0] * (SKETCH_BYTES - len(bits))])
 
 
 def test_places_are_numbers_in_the_order_of_their_bytes():
     places = [bytes([0, 0, 0, 0, 0, 0, 1, 0] + [0] * 7 + [2]), b"\xff" * 16]
     words = band_rows.to_words(places, 16)
     assert words.tolist() == [[256, 2], [2**64 - 1, 2**64 - 1]]
-    assert [band_rows.to_place(row.astype("<u8")) for row in words] == places
+    assert band_rows.to_places(words.astype("<u8")) == places and band_rows.to_places(words[:0]) == []
     assert band_rows.to_words([b"\x00" * 23 + b"\x07"], 24).tolist() == [[0, 0, 7]]
+
+
+def test_origins_are_in_the_order_of_inputs_and_lines():
+    places = [(0, 0), (0, 2**40 - 1), (1, 0), (7, 3_000_000_000), (2**24 - 1, 5)]
+    origins = band_rows.to_origins(*zip(*places, strict=True))
+    assert origins.tolist() == sorted(set(origins.tolist())) and origins.dtype == np.uint64
+    assert band_rows.to_inputs_and_lines(origins) == places
 
 
 def test_what_a_pair_weighs_in_the_shuffle():
     # As docs/preprocessing.md tells it.
-    assert (banding(0.8).bands, BAND.itemsize, band_rows.sketch_type(16).itemsize) == (13, 8, 52)
+    assert (banding(0.8).bands, BAND.itemsize, band_rows.sketch_type(16).itemsize) == (13, 8, 60)
 
 
 def test_rows_are_divided_by_remainders():
@@ -55,23 +64,26 @@ def test_bands_of_one_name_are_not_shared():
 
 def test_sketches_go_to_the_bands_of_their_names():
     bits = [*range(SKETCH_BYTES)]
-    sketches = rows(
-        band_rows.sketch_type(16), *((name, [0, place], bits) for name, place in ((1, 10), (2, 20), (2, 21), (3, 30)))
-    )
-    # The second of two equal ones, and a copy of the pair 10.
-    copies = rows(band_rows.copy_type(16), ([0, 10], 1, [0, 5], bits), ([0, 10], 1, [0, 5], bits))
+    # The last is the first's text once more, read before it.
+    places = ((1, 10, 6), (2, 20, 7), (2, 21, 8), (3, 30, 9), (1, 10, 4))
+    sketches = rows(band_rows.sketch_type(16), *((name, [0, place], origin, bits) for name, place, origin in places))
+    # Of the pair 10 a copy, of two lines.
+    copies = rows(band_rows.copy_type(16), *(([0, 10], 1, [0, 5], origin, bits) for origin in (6, 4)))
     shared = rows(SHARED, (77, 1), (77, 2), (88, 2))
-    members = band_rows.meet(shared, np.append(sketches, sketches[:1]), copies)
-    assert sorted(
-        (int(row["band"]), int(row["rank"][1]), int(row["place"][1]), row["bits"].tolist() == bits) for row in members
-    ) == [
-        (77, 10, 5, True),
-        (77, 10, 10, True),
-        (77, 20, 20, True),
-        (77, 21, 21, True),
-        (88, 20, 20, True),
-        (88, 21, 21, True),
-    ]
+    for order in (slice(None), slice(None, None, -1)):
+        members = band_rows.meet(shared, sketches[order], copies[order])
+        assert all(row["bits"].tolist() == bits for row in members)
+        assert sorted(
+            (*(int(row[field]) for field in ("band", "origin")), *(int(row[field][1]) for field in ("rank", "place")))
+            for row in members
+        ) == [
+            (77, 4, 10, 5),
+            (77, 4, 10, 10),
+            (77, 7, 20, 20),
+            (77, 8, 21, 21),
+            (88, 7, 20, 20),
+            (88, 8, 21, 21),
+        ]
     assert not len(band_rows.meet(shared[:0], sketches, copies))
     assert not len(band_rows.meet(shared, sketches[:0], copies[:0]))
 
@@ -79,8 +91,23 @@ def test_sketches_go_to_the_bands_of_their_names():
 @pytest.fixture
 def likeness():
     def compare(*members):
-        found, best = band_rows.likeness(rows(band_rows.member_type(16), *members))
+        found, best, _ = band_rows.likeness(rows(band_rows.member_type(16), *members))
         return {(int(row["band"]), int(row["place"][1])): value for row, value in zip(found, best, strict=True)}
+
+    return compare
+
+
+@pytest.fixture
+def like():
+    """The rank and the origin of what each member, by band and place, is most like."""
+
+    def compare(*members):
+        found, best, other = band_rows.likeness(rows(band_rows.member_type(16), *members))
+        return {
+            (int(row["band"]), int(row["place"][1])): (int(found["rank"][number][1]), int(found["origin"][number]))
+            for row, value, number in zip(found, best, other, strict=True)
+            if value >= 0
+        }
 
     return compare
 
@@ -99,6 +126,28 @@ def test_a_member_is_compared_with_those_of_smaller_rank(likeness):
 def test_copies_are_not_compared_with_each_other(likeness):
     found = likeness(member(1, 4, [0], place=9), member(1, 4, [0], place=4), member(1, 6, [0], place=2))
     assert found == {(1, 4): -1, (1, 9): -1, (1, 2): 1}
+
+
+def test_the_most_alike_of_smallest_rank_is_told(like):
+    # The third has one value unlike the second, three unlike the first; the fourth is the second.
+    members = [
+        member(1, 3, [0b111111], origin=50),
+        member(1, 5, [0], origin=40),
+        member(1, 7, [0b11], origin=30),
+        member(1, 9, [0], origin=20),
+        # As much like the fourth.
+        member(1, 11, [0], origin=10),
+        # Nothing stands before it in its band.
+        member(2, 7, [0b11], origin=30),
+    ]
+    expected = {(1, 5): (3, 50), (1, 7): (5, 40), (1, 9): (5, 40), (1, 11): (5, 40)}
+    assert like(*members) == like(*members[::-1]) == expected
+
+
+def test_of_the_copies_of_the_most_alike_the_smallest_origin_is_told(like):
+    copies = [member(1, 4, [0], place, origin) for place, origin in ((4, 12), (9, 10), (2, 11))]
+    for order in itertools.permutations([*copies, member(1, 6, [0], origin=5)]):
+        assert like(*order) == {(1, 6): (4, 10)}
 
 
 def test_in_a_large_band_those_of_smallest_rank_are_compared(likeness):

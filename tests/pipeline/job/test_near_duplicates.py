@@ -18,6 +18,7 @@ from pipeline.job.band_rows import COMPARED
 from pipeline.job.blocks import pack, unpack
 from pipeline.job.minhash import banding, similarity, sketch
 from pipeline.job.near_duplicates import NearDuplicates
+from pipeline.job.survivors import most_alike
 from pipeline.job.text_shards import read_rows, read_text_shard, shard_names
 from pipeline.job.transforms import NEAR
 from pipeline.schema import TRAIN, VALID
@@ -58,7 +59,8 @@ def elements_of(rows, shards, block=100):
 
 @pytest.fixture
 def dropped(tmp_path):
-    """Runs the job's steps on elements; gives the similarity of each place that is dropped."""
+    """Runs the job's steps on elements; gives of each place that is dropped the similarity, and file and line of what
+    it is like."""
 
     def run(elements, config, shards=1):
         path = tmp_path / "found.pickle"
@@ -69,19 +71,19 @@ def dropped(tmp_path):
         with beam.Pipeline("FnApiRunner") as root:
             found = root | beam.Create(elements) | NearDuplicates(config, shards)
             _ = found | beam.combiners.ToList() | beam.Map(write)
-        similarities = {}
+        rows = {}
         for (split, shard), (tag, block) in pickle.loads(path.read_bytes()):
             assert (split, tag) == (TRAIN, NEAR)
-            for name, value in unpack(block):
-                assert digests.shard(name, shards) == shard
-                similarities[name] = max(value, similarities.get(name, 0))
-        return similarities
+            for row in unpack(block):
+                assert digests.shard(row[0], shards) == shard
+                rows.setdefault(row[0], []).append(row)
+        return {name: most_alike(*own)[1::2] for name, own in rows.items()}
 
     return run
 
 
 def by_definition(pairs, config):
-    """Each pair with each one of smaller place, without any grouping."""
+    """Each pair with each one of smaller place, without any grouping: similarities and most alike pairs by place."""
     pairs = sorted(set(pairs), key=lambda pair: place(pair, config))
     shape = banding(config.near_duplicates)
     bands, bits = sketch(*zip(*pairs, strict=True), config.near_ngram, shape)
@@ -89,9 +91,10 @@ def by_definition(pairs, config):
     for later in range(1, len(pairs)):
         meets = (bands[:later] == bands[later]).any(axis=1)
         likeness = similarity(bits[:later], np.broadcast_to(bits[later], bits[:later].shape))
-        best = max(likeness[meets], default=0)
-        if best >= config.near_duplicates:
-            found[place(pairs[later], config)] = round(float(best), 3)
+        # Of equal ones the first.
+        best = np.argmax(np.where(meets, likeness, -1))
+        if meets[best] and likeness[best] >= config.near_duplicates:
+            found[place(pairs[later], config)] = round(float(likeness[best]), 3), pairs[best]
     return found
 
 
@@ -110,9 +113,12 @@ def test_what_the_rule_says_is_dropped(changes, shards, block, dropped, similar_
     expected = by_definition(pairs, config)
     assert 50 < len(expected) < 250
     # Equal pairs are none, as they are told by their places.
-    rows = rows_of([*pairs, *pairs[:50]], config)
+    given = [*pairs, *pairs[:50]]
+    rows = rows_of(given, config)
     random.Random(1).shuffle(rows)
-    assert dropped(elements_of(rows, shards, block), config, shards) == expected
+    assert dropped(elements_of(rows, shards, block), config, shards) == {
+        name: (value, (0, given.index(other))) for name, (value, other) in expected.items()
+    }
 
 
 def test_dropped_pairs_are_those_of_enough_exact_similarity(dropped, similar_pairs, jaccard):
@@ -135,23 +141,25 @@ ORDERS = [*itertools.permutations(CHAIN)]
 
 
 @pytest.mark.parametrize(
-    ("seed", "places", "stay", "orders"),
+    ("seed", "places", "like", "orders"),
     [
         # The last goes as it is like the middle one, which goes itself.
-        pytest.param(4, "first middle last", "first", ORDERS, marks=pytest.mark.slow),
-        (1, "last first middle", "first last", ORDERS[:1]),
-        (5, "middle last first", "middle", ORDERS[:1]),
+        pytest.param(4, "first middle last", {"middle": "first", "last": "middle"}, ORDERS, marks=pytest.mark.slow),
+        (1, "last first middle", {"middle": "first"}, ORDERS[:1]),
+        (5, "middle last first", {"last": "middle", "first": "middle"}, ORDERS[:1]),
     ],
 )
-def test_chains_keep_the_same_in_every_order(seed, places, stay, orders, dropped, jaccard):
+def test_chains_keep_the_same_in_every_order(seed, places, like, orders, dropped, jaccard):
     config = settings(near_duplicates=0.7, seed=seed)
     first, middle, last = CHAIN
     assert min(jaccard(first, middle, 4), jaccard(middle, last, 4)) > 0.75 > 0.65 > jaccard(first, last, 4)
     named = {name: place(pair, config) for name, pair in zip(("first", "middle", "last"), CHAIN, strict=True)}
     assert places.split() == sorted(named, key=lambda name: named[name])
-    found = [dropped(elements_of(rows_of(order, config), 2, block=1), config, 2) for order in orders]
-    assert found.count(found[0]) == len(orders)
-    assert set(found[0]) == {named[name] for name in named if name not in stay.split()}
+    for order in orders:
+        found = dropped(elements_of(rows_of(order, config), 2, block=1), config, 2)
+        assert {name: place(order[of[1]], config) for name, (_, of) in found.items()} == {
+            named[name]: named[other] for name, other in like.items()
+        }
 
 
 def test_all_copies_of_a_near_duplicate_go(dropped):
@@ -190,7 +198,7 @@ def test_training_pairs_alone_are_looked_at(dropped):
 
 @pytest.fixture
 def cleaned(write_lines, tmp_path):
-    """Reads files of pairs, cleans and shuffles them; gives the pairs of each shard and the rejected ones."""
+    """Reads files of pairs, cleans and shuffles them; gives each shard, the rejected pairs and a count of units."""
 
     def run(name, files, block_bytes=BLOCK_BYTES, **changes):
         sides = [
@@ -224,21 +232,41 @@ def test_the_job_drops_the_same_in_any_files_and_blocks(cleaned, similar_pairs):
     config = settings()
     expected = by_definition(pairs, config)
     whole, rejected, _ = cleaned("whole", [pairs])
-    assert {place(row[5:7], config): row[3] for row in rejected} == expected and len(expected) > 15
+    found = {place(row[5:7], config): (row[3], pairs[row[7][1]]) for row in rejected}
+    assert found == expected and len(expected) > 15
     assert {row[2:3] + row[4:5] for row in rejected} == {("near_duplicate", 0.8)}
     assert {pairs[row[1]] for row in rejected} == {row[5:7] for row in rejected}
     survivors = [pair for shard in whole for pair in shard]
     assert sorted(survivors) == sorted(pair for pair in pairs if place(pair, config) not in expected)
     shuffled = random.Random(2).sample(pairs, len(pairs))
-    many, again, units = cleaned("many", [shuffled[start::7] for start in range(7)], block_bytes=1000)
+    files = [shuffled[start::7] for start in range(7)]
+    many, again, units = cleaned("many", files, block_bytes=1000)
     assert units > 14
-    assert many == whole and sorted(row[2:] for row in again) == sorted(row[2:] for row in rejected)
+    assert many == whole and sorted(row[2:7] for row in again) == sorted(row[2:7] for row in rejected)
+    assert {place(row[5:7], config): (row[3], files[row[7][0]][row[7][1]]) for row in again} == expected
 
 
-def test_duplicates_are_told_before_near_duplicates(cleaned):
-    config = settings(near_duplicates=0.7)
+@pytest.mark.parametrize(
+    ("dedup", "told"),
+    [
+        # File, line, and those of the pair that is told.
+        (
+            "pair",
+            [
+                (0, 1, "duplicate", (0, 0)),
+                (0, 2, "near_duplicate", (0, 0)),
+                (1, 0, "duplicate", (0, 2)),
+                (1, 1, "duplicate", (0, 0)),
+            ],
+        ),
+        ("none", [(0, 2, "near_duplicate", (0, 0)), (1, 0, "near_duplicate", (0, 0))]),
+    ],
+)
+def test_duplicates_are_told_before_near_duplicates(dedup, told, cleaned):
+    config = settings(near_duplicates=0.7, dedup=dedup)
     (gone,) = by_definition(CHAIN[:2], config)
-    twice = next(pair for pair in CHAIN[:2] if place(pair, config) == gone)
-    shards, rejected, _ = cleaned("twice", [[*CHAIN[:2], twice]], near_duplicates=0.7)
-    assert sum(map(len, shards)) == 1
-    assert sorted(row[2] for row in rejected) == ["duplicate", "near_duplicate"]
+    stays, goes = sorted(CHAIN[:2], key=lambda pair: place(pair, config) == gone)
+    files = [[stays, stays, goes], [goes, stays]]
+    shards, rejected, _ = cleaned("twice", files, block_bytes=100, near_duplicates=0.7, dedup=dedup)
+    assert {pair for shard in shards for pair in shard} == {stays}
+    assert [(*row[:3], row[7]) for row in rejected] == told
