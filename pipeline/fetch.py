@@ -8,6 +8,7 @@ from tqdm import tqdm
 from pipeline.errors import UserError
 from pipeline.files import file_sha256, is_stored, write_beside
 from pipeline.job import storage
+from pipeline.job.credentials import require_credentials
 from pipeline.job.runners import Runner
 from pipeline.job.work_folder import require_free
 from pipeline.report.verification import hashes
@@ -40,6 +41,7 @@ def fetch(data: str, output: str | Path, beam_args: Sequence[str] = ()) -> int:
             " own tools"
         )
     require_free(str(output))
+    require_credentials([data])
     try:
         manifest = Manifest.from_json(storage.read_bytes(storage.join(data, MANIFEST_FILE)), data)
         with write_beside(output) as folder:

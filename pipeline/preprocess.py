@@ -16,6 +16,7 @@ from pipeline.corpora.intake import Intake, files_of, take_in
 from pipeline.errors import UserError
 from pipeline.files import file_sha256, is_stored
 from pipeline.job import deciding, graph, storage
+from pipeline.job.credentials import require_credentials
 from pipeline.job.encode_shard import EncodeShard
 from pipeline.job.memory import require_memory
 from pipeline.job.progress import stage, watched
@@ -50,11 +51,13 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
     """
     runner = Runner(config.workers, beam_args)
     output = config.output.rstrip("/") if is_stored(config.output) else os.path.abspath(config.output)
+    paths = [*files_of(config), output]
+    require_credentials(paths)
     require_free(output)
     # What the rules cannot be asked, and a model that cannot be used, is told before anything is read.
     rules.cleaner(config.cleaning, config.source_language, config.target_language)
     _require_models(config)
-    runner.require_reachable([*files_of(config), config.output])
+    runner.require_reachable(paths)
     with work_folder(output) as work:
         data, manifest, findings = _make(config, runner, work)
         max_ratio = None if "characters_ratio" in config.cleaning.off else config.cleaning.max_ratio

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BEAM_MODULES = {
     "pipeline.corpora.filesystems",
-    *(f"pipeline.job.{name}" for name in ("near_duplicates", "graph", "counters", "storage")),
+    *(f"pipeline.job.{name}" for name in ("near_duplicates", "graph", "counters", "storage", "credentials")),
     *(f"pipeline.job.{name}" for name in ("runners", "local_workers", "beam_worker")),
 }
 # They read corpora or the job's own files wherever Beam can, are steps of `counters.CountingDoFn`, or the job.

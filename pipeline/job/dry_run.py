@@ -8,10 +8,11 @@ from pipeline.config import PreprocessConfig
 from pipeline.corpora import readers
 from pipeline.corpora.filesystems import find
 from pipeline.corpora.inputs import Input
-from pipeline.corpora.intake import inputs_of
+from pipeline.corpora.intake import files_of, inputs_of
 from pipeline.errors import UserError
 from pipeline.job.assignment import HELD_OUT, PAIRS, REJECTED, Assignment, split_digests
 from pipeline.job.blocks import RejectRow
+from pipeline.job.credentials import require_credentials
 from pipeline.job.rejects import fields
 from pipeline.job.runners import Runner
 from pipeline.job.survivors import survivors, without_leaked
@@ -47,6 +48,7 @@ def dry_run(config: PreprocessConfig, limit: int, beam_args: Sequence[str] = ())
     if limit < 1:
         raise UserError(f"--limit: expected at least 1, received {limit}; change --limit")
     Runner(config.workers, beam_args)
+    require_credentials(files_of(config))
     train, valid = inputs_of(config)
     rows = _rows(config, train, TRAIN, -(-limit // len(train)), _excluded(config, valid))
     pairs, leaked, _ = without_leaked(rows[TRAIN, PAIRS], split_digests(rows[HELD_OUT, HELD_OUT]), config)
