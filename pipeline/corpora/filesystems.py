@@ -1,12 +1,15 @@
 """Files wherever Apache Beam can read them: this machine, Cloud Storage, S3, HDFS."""
 
 import contextlib
+import errno
 import glob
+import io
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -46,7 +49,7 @@ def find(option: str, pattern: str) -> list[StoredFile]:
             first.
 
     Raises:
-        UserError: There is no such file, or its file system is not installed.
+        UserError: There is no such file, or its store cannot be read.
     """
     if is_stored(pattern):
         found = _find_stored(option, pattern)
@@ -77,21 +80,27 @@ def _local(path: str) -> StoredFile:
 
 def _find_stored(option: str, pattern: str) -> list[StoredFile]:
     try:
-        matched = FileSystems.match([pattern])[0].metadata_list
-    except (BeamIOError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        with told_as_os_error(pattern):
+            matched = FileSystems.match([pattern])[0].metadata_list
+    except OSError as error:
         raise UserError(
-            f"{option}: expected a file of an installed file system, received {pattern!r} ({reason}); install the"
-            " extra gcp, aws or hdfs for gs://, s3:// or hdfs://, and give its flags, such as --hdfs_host, after --"
+            f"{option}: expected a file of a store that can be read, received {pattern!r} ({error.strerror or error});"
+            " see to the rights, install the extra gcp, aws or hdfs for gs://, s3:// or hdfs://, or give the store's"
+            " flags, such as --hdfs_host, after --"
         ) from None
     return sorted(StoredFile(file.path, file.size_in_bytes, file.last_updated_in_seconds) for file in matched)
 
 
 def open_stored(path: str) -> BinaryIO:
-    """Opens a file to read its bytes as they are stored."""
+    """Opens a file to read its bytes as they are stored.
+
+    Raises:
+        OSError: It cannot be read; so does reading from what is returned.
+    """
     if not is_stored(path):
         return open(path, "rb")
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    with told_as_os_error(path):
+        return io.BufferedReader(_Stored(FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED), path))
 
 
 @contextlib.contextmanager
@@ -105,3 +114,65 @@ def read_lines(path: str) -> Iterator[bytes]:
     """Yields the lines of a file; see `split_lines`."""
     with open_text(path) as file:
         yield from split_lines(file)
+
+
+class _Stored(io.RawIOBase):
+    """A file of a store, of which a failure to read is an `OSError`.
+
+    Args:
+        file: What the store's library opened.
+        path: Its name.
+    """
+
+    def __init__(self, file: BinaryIO, path: str):
+        self._file, self._path = file, path
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def readinto(self, buffer: Any) -> int:
+        with told_as_os_error(self._path):
+            return self._file.readinto(buffer)  # type: ignore[attr-defined]
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _told_once(record: logging.LogRecord) -> bool:
+    return record.module != "s3io"
+
+
+# Beam's S3 writes its errors to the log as well, each with a traceback.
+logging.getLogger().addFilter(_told_once)
+
+
+@contextlib.contextmanager
+def told_as_os_error(path: str) -> Iterator[None]:
+    """Turns what the libraries of stores raise, each its own, into an `OSError` of one line.
+
+    Args:
+        path: The file or folder with which the block is occupied.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise OSError(errno.EIO, _reason(error), path) from error
+
+
+def _reason(error: Exception) -> str:
+    # Beam's errors hold those of each file, and these may be tuples that hold the words.
+    for cause in (getattr(error, "exception_details", None) or {}).values():
+        return _reason(cause) if isinstance(cause, Exception) else str(cause)
+    return " ".join(str(getattr(error, "message", error)).split())

@@ -7,7 +7,6 @@ written beside and renamed, as on this machine.
 
 import contextlib
 import errno
-import logging
 import os
 import shutil
 import tempfile
@@ -20,10 +19,9 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.value_provider import RuntimeValueProvider
 
-from pipeline.corpora.s3_session import share_session
+from pipeline.corpora.filesystems import open_stored, told_as_os_error
 from pipeline.files import is_stored, write_beside
 
-share_session()
 _S3 = "s3://"
 _AT_ONCE = 1 << 20
 
@@ -88,15 +86,14 @@ def opened(path: str) -> Iterator[BinaryIO]:
         with open(path, "rb") as file:
             yield file
         return
-    with _told_as_os_error(path):
-        try:
-            with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-                yield file
-        except Exception as error:
-            # Each store tells of a missing file in its own way, some in the first read.
-            if FileSystems.exists(path):
-                raise
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
+    try:
+        with open_stored(path) as file:
+            yield file
+    except OSError as error:
+        # Each store tells of a missing file in its own way, some in the first read.
+        if exists(path):
+            raise
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
 
 
 def read_bytes(path: str) -> bytes:
@@ -120,7 +117,7 @@ def exists(path: str) -> bool:
     """Whether there is a file of this name."""
     if not is_stored(path):
         return os.path.exists(path)
-    with _told_as_os_error(path):
+    with told_as_os_error(path):
         return FileSystems.exists(path)
 
 
@@ -133,7 +130,7 @@ def names(folder: str, most: int | None = None) -> set[str]:
     """
     if not is_stored(folder):
         return set(os.listdir(folder)) if os.path.isdir(folder) else set()
-    with _told_as_os_error(folder):
+    with told_as_os_error(folder):
         if _has_folders(folder) and not FileSystems.exists(folder):
             return set()
         [matched] = FileSystems.match([join(folder, "**")], [most])
@@ -149,7 +146,7 @@ def remove(folder: str, *names: str) -> None:
         for path in paths:
             Path(path).unlink(missing_ok=True)
         return
-    with _told_as_os_error(folder):
+    with told_as_os_error(folder):
         # Of one that is missing no store complains.
         FileSystems.delete(paths)
 
@@ -159,7 +156,7 @@ def remove_folder(folder: str) -> None:
     if not is_stored(folder):
         shutil.rmtree(folder, ignore_errors=True)
     elif found := names(folder):
-        with _told_as_os_error(folder):
+        with told_as_os_error(folder):
             FileSystems.delete([folder] if _has_folders(folder) else [join(folder, name) for name in found])
 
 
@@ -175,7 +172,7 @@ def remove_unfinished(folder: str) -> None:
 
 def _put(file: Path, path: str) -> None:
     """Puts a file of this machine into a store."""
-    with _told_as_os_error(path):
+    with told_as_os_error(path):
         if not _has_folders(path):
             _upload(file, path)
             return
@@ -219,29 +216,3 @@ def _upload_nothing(path: str) -> None:
 
 def _has_folders(path: str) -> bool:
     return FileSystems.get_filesystem(path).has_dirs()
-
-
-def _told_once(record: logging.LogRecord) -> bool:
-    return record.module != "s3io"
-
-
-# Beam's S3 writes its errors to the log as well, each with a traceback.
-logging.getLogger().addFilter(_told_once)
-
-
-@contextlib.contextmanager
-def _told_as_os_error(path: str) -> Iterator[None]:
-    """Turns what the libraries of stores raise, each its own, into an `OSError` of one line."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise OSError(errno.EIO, _reason(error), path) from error
-
-
-def _reason(error: Exception) -> str:
-    # Beam's errors hold those of each file, and these may be tuples that hold the words.
-    for cause in (getattr(error, "exception_details", None) or {}).values():
-        return _reason(cause) if isinstance(cause, Exception) else str(cause)
-    return " ".join(str(getattr(error, "message", error)).split())

@@ -121,6 +121,33 @@ def bucket(s3_server: str) -> Iterator[Any]:
 
 
 @pytest.fixture
+def ask_rights(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Has the S3 ask from then on what a key may do; see `Bucket.key_that_may`."""
+
+    def ask() -> None:
+        from moto import settings
+
+        monkeypatch.setattr(settings, "INITIAL_NO_AUTH_ACTION_COUNT", 0)
+
+    return ask
+
+
+@pytest.fixture
+def refuse_reading(bucket: Any, ask_rights: Callable[[], None]) -> Callable[[str, str], list[str]]:
+    """Lets an object be listed alone: its bytes are archived, or the key of the flags that it gives lacks the right."""
+
+    def refuse(name: str, why: str) -> list[str]:
+        if why == "archive":
+            bucket.put(name, bucket.read(name), StorageClass="GLACIER")
+            return bucket.flags
+        flags = bucket.key_that_may("s3:ListBucket")
+        ask_rights()
+        return flags
+
+    return refuse
+
+
+@pytest.fixture
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A store that has folders, which are in the test's own."""
     from tests.pipeline.stores import Disk

@@ -1,6 +1,8 @@
 """Stores for tests: buckets of a real S3 on this machine, and a file system of Beam's that has folders."""
 
+import json
 import shutil
+import uuid
 from pathlib import Path
 
 from apache_beam.io.filesystem import FileMetadata, FileSystem
@@ -32,8 +34,23 @@ class Bucket:
         """The objects below a folder with their bytes."""
         return {name: self.read(f"{folder}/{name}") for name in self.names(folder)}
 
-    def put(self, name: str, data: bytes) -> None:
-        self.client.put_object(Bucket=self.name, Key=name, Body=data)
+    def put(self, name: str, data: bytes, **settings: str) -> None:
+        self.client.put_object(Bucket=self.name, Key=name, Body=data, **settings)
+
+    def key_that_may(self, *actions: str) -> list[str]:
+        """The flags of another key, which may do these alone once the server asks what a key may do."""
+        import boto3
+
+        user, (_, _, endpoint, region) = f"user-{uuid.uuid4().hex}", self.flags
+        keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+        iam = boto3.client("iam", endpoint_url=endpoint.partition("=")[2], region_name="us-east-1", **keys)
+        iam.create_user(UserName=user)
+        allowed = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        iam.put_user_policy(UserName=user, PolicyName="some", PolicyDocument=policy)
+        key = iam.create_access_key(UserName=user)["AccessKey"]
+        own = [f"--s3_access_key_id={key['AccessKeyId']}", f"--s3_secret_access_key={key['SecretAccessKey']}"]
+        return [*own, endpoint, region]
 
 
 class Disk(FileSystem):

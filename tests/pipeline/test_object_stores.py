@@ -173,9 +173,10 @@ def nmt(config, output, flags):
     )
 
 
-def told_in_one_line(done, *words):
-    [line] = [line for line in done.stderr.splitlines() if "LOG(INFO)" not in line and "count lines" not in line]
-    assert done.returncode == 2 and line.startswith("nmt: error: --output: ")
+def told_in_one_line(done, *words, option="--output"):
+    lines = done.stderr.splitlines()
+    [line] = [line for line in lines if line and "LOG(INFO)" not in line and "count lines" not in line]
+    assert done.returncode == 2 and line.startswith(f"nmt: error: {option}")
     assert all(word in line for word in words)
 
 
@@ -185,21 +186,29 @@ def test_a_bucket_that_is_missing_is_told_in_one_line(config, bucket):
     )
 
 
-def test_a_store_that_refuses_writes_is_told_in_one_line(config, bucket, s3_server):
-    """With a key that may read the bucket and no more."""
-    import boto3
-    from moto.core import set_initial_no_auth_action_count
-
-    place = {"endpoint_url": s3_server, "region_name": "us-east-1"}
-    iam = boto3.client("iam", aws_access_key_id="key", aws_secret_access_key="secret", **place)
-    iam.create_user(UserName="reader")
-    allowed = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-    iam.put_user_policy(UserName="reader", PolicyName="reads", PolicyDocument=policy)
-    key = iam.create_access_key(UserName="reader")["AccessKey"]
-    flags = [f"--s3_access_key_id={key['AccessKeyId']}", f"--s3_secret_access_key={key['SecretAccessKey']}"]
-    flags += bucket.flags[2:]
-    # Meanwhile the server asks what a key may do.
-    done = set_initial_no_auth_action_count(0)(nmt)(config, f"{bucket.url}/data", flags)
-    told_in_one_line(done, "AccessDenied", "see to the rights")
+def test_a_store_that_refuses_writes_is_told_in_one_line(config, bucket, ask_rights, monkeypatch):
+    flags = bucket.key_that_may("s3:GetObject", "s3:ListBucket")
+    ask_rights()
+    told_in_one_line(nmt(config, f"{bucket.url}/data", flags), "AccessDenied", "see to the rights")
+    monkeypatch.undo()
     assert bucket.names() == set()
+
+
+@pytest.mark.parametrize(("why", "reason"), [("archive", "InvalidObjectState"), ("rights", "Forbidden")])
+def test_a_corpus_that_may_be_listed_and_not_read_is_told_in_one_line(config, bucket, refuse_reading, why, reason):
+    bucket.put("a.de", Path(config.target[0]).read_bytes())
+    flags = refuse_reading("a.de", why)
+    done = nmt(dataclasses.replace(config, target=(f"{bucket.url}/*.de",)), config.output, flags)
+    told_in_one_line(done, f"{bucket.url}/a.de", reason, option="--source")
+
+
+def test_a_store_without_credentials_is_told_in_one_line(config, bucket, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    began = time.monotonic()
+    done = nmt(config, f"{bucket.url}/data", bucket.flags[2:])
+    assert time.monotonic() - began < 60
+    told_in_one_line(done, "Unable to locate credentials", f"'{bucket.url}/data'", option="-- --s3_access_key_id")

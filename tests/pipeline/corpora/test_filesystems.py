@@ -3,13 +3,30 @@ import io
 import os
 from typing import ClassVar
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from apache_beam.io.filesystem import FileMetadata, FileSystem
 from apache_beam.options.pipeline_options import HadoopFileSystemOptions
 
+from pipeline.corpora.corpus import aligned, paired
 from pipeline.corpora.filesystems import find, open_stored, read_lines
+from pipeline.corpora.inputs import inputs
+from pipeline.corpora.readers import read, units
 from pipeline.errors import UserError
 from pipeline.job.runners import Runner
+
+PARQUET = pa.BufferOutputStream()
+pq.write_table(pa.table({"1": ["a"], "2": ["b"]}), PARQUET)
+TMX = b'<tmx><body><tu><tuv xml:lang="1"><seg>a</seg></tuv><tuv xml:lang="2"><seg>b</seg></tuv></tu></body></tmx>'
+STORED = {
+    "txt": b"a\n",
+    "txt.gz": gzip.compress(b"a\n"),
+    "tsv": b"a\tb\n",
+    "jsonl": b'{"1": "a", "2": "b"}\n',
+    "parquet": PARQUET.getvalue().to_pybytes(),
+    "tmx": TMX,
+}
 
 
 class Store(FileSystem):
@@ -94,6 +111,31 @@ def test_flags_after_the_dashes_reach_a_file_system(store, monkeypatch):
     Runner()
 
 
+@pytest.mark.parametrize(("ending", "why"), [("txt", "rights"), *((ending, "archive") for ending in STORED)])
+def test_an_object_that_may_be_listed_and_not_read_is_named(bucket, refuse_reading, ending, why):
+    """When it is first read, as by the command, and when it is read again, as by a worker."""
+    path, pattern = f"{bucket.url}/a.{ending}", f"{bucket.url}/*.{ending}"
+    corpus = aligned([pattern], [pattern]) if ending.startswith("txt") else paired([pattern], "1", "2")
+    bucket.put(f"a.{ending}", STORED[ending])
+    [known] = units(inputs(corpus))
+    Runner(1, refuse_reading(f"a.{ending}", why))
+    told = rf"^--.*: expected a readable .* file, received '{path}.*' \(\[Errno 5\] An error .*'{path}'\); "
+    for read_it in (lambda: units(inputs(corpus)), lambda: [*read(known)]):
+        with pytest.raises(UserError, match=told) as refusal:
+            read_it()
+        assert "\n" not in str(refusal.value)
+    with pytest.raises(OSError, match=rf"An error occurred .*: '{path}'$"):
+        list(read_lines(path))
+
+
+def test_an_object_that_may_not_be_found_is_named(bucket, refuse_reading):
+    bucket.put("a.en", b"x\n")
+    Runner(1, refuse_reading("a.en", "rights"))
+    told = rf"received '{bucket.url}/a.en' \(An error occurred \(403\) .*: Forbidden\); see to the rights"
+    with pytest.raises(UserError, match=f"^--source: expected a file of a store that can be read, {told}"):
+        find("--source", f"{bucket.url}/a.en")
+
+
 @pytest.mark.parametrize("pattern", ["gone.en", "*.gone"])
 def test_a_missing_file_is_named(tmp_path, pattern):
     with pytest.raises(UserError, match=r"^--exclude: expected a file, received '.*gone.*', which names none; "):
@@ -119,6 +161,6 @@ def test_a_pipe_is_refused(tmp_path):
         find("--source", str(tmp_path / "pipe"))
 
 
-def test_an_unknown_file_system_is_refused():
-    with pytest.raises(UserError, match=r"^--source: expected a file of an installed file system, received 'zzz://a'"):
+def test_an_unknown_store_is_refused():
+    with pytest.raises(UserError, match=r"^--source: expected a file of a store that can be read, received 'zzz://a'"):
         find("--source", "zzz://a")

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.job import storage
+from pipeline.job.runners import Runner
 from pipeline.job.work_folder import require_free
 
 
@@ -110,6 +111,21 @@ def test_a_store_that_cannot_be_written_is_told_in_one_line(bucket, url, capfd):
     with pytest.raises(OSError, match=r"^\[Errno 5\] [^\n]+: '.*/data'$"), storage.write_whole(url) as beside:
         beside.write_bytes(b"1")
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("why", ["archive", "rights"])
+def test_a_file_that_may_not_be_read_is_told_in_one_line(bucket, refuse_reading, why, capfd):
+    storage.write_text(f"{bucket.url}/note", "1")
+    Runner(1, refuse_reading("note", why))
+    with pytest.raises(OSError, match=rf"^\[Errno 5\] An error occurred [^\n]+: '{bucket.url}/note'$"):
+        storage.read_text(f"{bucket.url}/note")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_mistake_of_the_reader_is_not_the_stores(folder):
+    storage.write_text(storage.join(folder, "note"), "1")
+    with pytest.raises(ZeroDivisionError), storage.opened(storage.join(folder, "note")):
+        raise ZeroDivisionError
 
 
 def test_an_unknown_store_is_refused():
