@@ -28,7 +28,7 @@ def units(one: Input, block_bytes: int) -> list[Unit]:
     """
     unit = whole(one)
     return [
-        unit._replace(first=block.first, pairs=block.lines, parts=block.parts)
+        unit._replace(first=block.first, pairs=block.lines, parts=block.parts, size=block.size)
         for block in cut(_indexes(unit), block_bytes)
     ]
 

@@ -73,7 +73,7 @@ def units(one: Input, block_bytes: int) -> list[Unit]:
         for _ in itertools.islice(read(unit), _FIRST_LINES if whole_lines else None):
             pass
     return [
-        unit._replace(first=block.first, pairs=block.lines, parts=block.parts)
+        unit._replace(first=block.first, pairs=block.lines, parts=block.parts, size=block.size)
         for block in cut([index], block_bytes, unit.first)
     ]
 

@@ -8,15 +8,12 @@ from pipeline.config import PreprocessConfig
 from pipeline.corpora import readers
 from pipeline.corpora.corpora_file import read_corpora
 from pipeline.corpora.corpus import Corpus, aligned, paired
-from pipeline.corpora.filesystems import find, open_stored
-from pipeline.corpora.inputs import PARQUET, Input, inputs
+from pipeline.corpora.filesystems import find
+from pipeline.corpora.inputs import Input, inputs
 from pipeline.corpora.units import Unit
-from pipeline.lines import compression
 
 # Of text as it is read; its records have about as many bytes.
 _SHARD_BYTES = 100 << 20
-# Of compressed text.
-_PACKING = 3
 
 
 class Intake(NamedTuple):
@@ -84,7 +81,7 @@ def take_in(config: PreprocessConfig) -> Intake:
     both = [*train, *valid]
     files = [file for one in both for file in one.files] + excluded
     train_units, valid_units = readers.units(train), readers.units(valid)
-    size = sum(one.corpus.weight * _size(one) for one in train)
+    size = sum(unit.weight * unit.size for unit in train_units)
     return Intake(
         train=train_units,
         valid=valid_units,
@@ -95,13 +92,3 @@ def take_in(config: PreprocessConfig) -> Intake:
         size=math.ceil(size),
         shards=config.shards or max(config.readers, math.ceil(size / _SHARD_BYTES)),
     )
-
-
-def _size(one: Input) -> int:
-    """About how many bytes an input's text has."""
-    return sum(file.size * (_PACKING if one.format == PARQUET or _is_packed(file.path) else 1) for file in one.files)
-
-
-def _is_packed(path: str) -> bool:
-    with open_stored(path) as file:
-        return compression(file.read(16)) is not None

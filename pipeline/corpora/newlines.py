@@ -1,6 +1,7 @@
 """Where the lines of a file begin, without looking at each: newlines are counted by blocks of bytes."""
 
 import codecs
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
@@ -50,11 +51,19 @@ class NewlineIndex(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Lines that are read at once: the first one's number, their count, and their bytes in each file."""
+    """Lines that are read at once.
+
+    Attributes:
+        first: The first one's number.
+        lines: Their count.
+        parts: Where they begin and end in each file, in bytes.
+        size: How many bytes they have in all files, decompressed.
+    """
 
     first: int
     lines: int
     parts: tuple[tuple[int, int], ...]
+    size: int
 
 
 def index_newlines(path: str, marks: Sequence[bytes] = ()) -> NewlineIndex:
@@ -109,16 +118,18 @@ def cut(indexes: Sequence[NewlineIndex], block_bytes: int, header: int = 0) -> l
     lines = indexes[0].lines
     if lines <= header:
         return []
+    size = sum(index.size for index in indexes)
     if any(index.compressed for index in indexes):
-        return [Block(header, lines - header, ())]
-    blocks = max(-(-sum(index.size for index in indexes) // block_bytes), 1)
+        return [Block(header, lines - header, (), size)]
+    blocks = max(-(-size // block_bytes), 1)
     step = -(-(lines - header) // blocks)
     firsts = [*range(header, lines, step), lines]
     # One reading of a file's block for each place.
     offsets = [[index.offset(first) for first in firsts] for index in indexes]
+    parts = [tuple((ends[at], ends[at + 1]) for ends in offsets) for at in range(len(firsts) - 1)]
     return [
-        Block(firsts[at], firsts[at + 1] - firsts[at], tuple((ends[at], ends[at + 1]) for ends in offsets))
-        for at in range(len(firsts) - 1)
+        Block(first, last - first, part, sum(end - begin for begin, end in part))
+        for (first, last), part in zip(itertools.pairwise(firsts), parts, strict=True)
     ]
 
 

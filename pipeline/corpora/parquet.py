@@ -78,9 +78,16 @@ def units(one: Input, block_bytes: int) -> list[Unit]:
     for _, members in itertools.groupby(range(len(groups)), key=lambda number: ends[number] // block_bytes):
         numbers = list(members)
         pairs = sum(groups[number].num_rows for number in numbers)
-        divided.append(unit._replace(first=first, pairs=pairs, parts=((numbers[0], numbers[-1] + 1),)))
+        size = sum(_size(groups[number], unit.fields) for number in numbers)
+        divided.append(unit._replace(first=first, pairs=pairs, parts=((numbers[0], numbers[-1] + 1),), size=size))
         first += pairs
     return divided
+
+
+def _size(group: pq.RowGroupMetaData, fields: tuple[str, str]) -> int:
+    """About how many bytes the texts of a row group have; fewer where a column repeats its texts."""
+    columns = map(group.column, range(group.num_columns))
+    return sum(column.total_uncompressed_size for column in columns if column.path_in_schema in fields)
 
 
 def read(unit: Unit) -> Iterator[RawPair]:

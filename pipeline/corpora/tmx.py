@@ -50,7 +50,7 @@ def units(one: Input, block_bytes: int) -> list[Unit]:
                 f"{unit.option}: expected texts in {language!r}, received {one.name!r} with"
                 f" {', '.join(sorted(languages)) or 'no language'}; change --source-field or --target-field"
             )
-    return [unit._replace(pairs=pairs)] if pairs else []
+    return [unit._replace(pairs=pairs, size=parser.CurrentByteIndex)] if pairs else []
 
 
 def read(unit: Unit) -> Iterator[RawPair]:

@@ -26,6 +26,7 @@ class Unit(NamedTuple):
         parts: Of each file where the block begins and ends, in bytes (Parquet: the row group and the next one); empty
             if the whole file is read.
         option: What named the files, for messages.
+        size: About how many bytes its text has, unpacked.
     """
 
     file: int
@@ -37,3 +38,4 @@ class Unit(NamedTuple):
     pairs: int
     parts: tuple[tuple[int, int], ...]
     option: str
+    size: int = 0

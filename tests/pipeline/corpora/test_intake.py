@@ -1,16 +1,21 @@
+import bz2
 import gzip
+import itertools
 import json
+import lzma
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from backports import zstd
 
 from pipeline.config import PreprocessConfig
 from pipeline.corpora.intake import files_of, take_in
 from pipeline.errors import UserError
 from pipeline.preprocess import preprocess
 
+PACKS = [gzip.compress, bz2.compress, lzma.compress, zstd.compress]
 WORDS = [*"abcdefghijklmnop"]
 PAIRS = [(f"the {one} or {other}{one}", f"{other}{one} das {one}") for one in WORDS for other in WORDS]
 
@@ -39,16 +44,53 @@ def settings(tmp_path):
     return {"output": str(tmp_path / "data"), "vocab_size": 320, "valid_share": 0.1, "shards": 2, **languages}
 
 
-@pytest.mark.parametrize("packed", [(), ("source",), ("target",), ("source", "target")])
-def test_a_packed_file_is_told_by_its_first_bytes(settings, tmp_path, packed):
+@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize("packed", [("source",), ("target",), ("source", "target")])
+def test_text_is_measured_unpacked(settings, tmp_path, pack, packed):
     files, expected = {}, 0
     for side, lines in zip(("source", "target"), zip(*PAIRS, strict=True), strict=True):
-        text = "".join(f"{line}\n" for line in lines).encode()
-        stored = gzip.compress(text) if side in packed else text
-        (tmp_path / side).write_bytes(stored)
+        text = "".join(f"{line}\n" * 100 for line in lines).encode()
+        (tmp_path / side).write_bytes(pack(text) if side in packed else text)
         files[side] = (str(tmp_path / side),)
-        expected += len(stored) * (3 if side in packed else 1)
+        expected += len(text)
     assert take_in(PreprocessConfig(**settings, **files)).size == expected
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_the_number_of_shards_follows_the_text(settings, tmp_path, monkeypatch, pack):
+    """Of what is packed to a hundredth as of what is plain."""
+    monkeypatch.setattr("pipeline.corpora.intake._SHARD_BYTES", 10_000)
+    text = b"a source that says the same again\tein Ziel, das noch einmal dasselbe sagt\n" * 2000
+    assert len(pack(text)) < len(text) / 100
+    found = []
+    for name, stored in (("plain", text), ("packed", pack(text))):
+        path = tmp_path / f"{name}.tsv"
+        path.write_bytes(stored)
+        found.append(take_in(PreprocessConfig(**settings | {"shards": None}, pairs=(str(path),))))
+    assert [one.size for one in found] == [len(text)] * 2
+    assert [one.shards for one in found] == [-(-len(text) // 10_000)] * 2
+
+
+@pytest.mark.parametrize("ending", ["tmx", "tmx.bz2"])
+def test_a_memory_is_measured_unpacked(settings, tmp_path, ending):
+    text = Path(write(tmp_path / "plain.tmx", PAIRS)).read_bytes()
+    (tmp_path / f"a.{ending}").write_bytes(bz2.compress(text) if ending.endswith("bz2") else text)
+    assert take_in(PreprocessConfig(**settings, pairs=(str(tmp_path / f"a.{ending}"),))).size == len(text)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_of_parquet_the_texts_are_measured(settings, tmp_path, nested):
+    columns = {"source": [f"{at} {one}" * 20 for at, (one, _) in enumerate(PAIRS)]}
+    columns["target"] = [f"{at} {other}" * 20 for at, (_, other) in enumerate(PAIRS)]
+    bytes_of_text = sum(map(len, itertools.chain(*columns.values())))
+    fields = {}
+    if nested:
+        rows = [dict(zip(columns, texts, strict=True)) for texts in zip(*columns.values(), strict=True)]
+        columns, fields = {"both": rows}, {"source_field": "both.source", "target_field": "both.target"}
+    table = pa.table({**columns, "other": ["x" * 10_000] * len(PAIRS)})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=100, compression="zstd")
+    found = take_in(PreprocessConfig(**settings, **fields, pairs=(str(tmp_path / "a.parquet"),)))
+    assert bytes_of_text < found.size < 1.2 * bytes_of_text
 
 
 def test_corpora_of_all_options_are_taken_in(settings, tmp_path, write_lines):

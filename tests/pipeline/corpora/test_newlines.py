@@ -69,7 +69,7 @@ def test_blocks_hold_the_same_lines_of_all_files(tmp_path, block_bytes):
 def test_a_header_is_in_no_block(tmp_path):
     (tmp_path / "a").write_bytes(b"head\nx\ny\n")
     index = index_newlines(str(tmp_path / "a"))
-    assert cut([index], 1 << 20, header=1) == [Block(1, 2, ((5, 9),))]
+    assert cut([index], 1 << 20, header=1) == [Block(1, 2, ((5, 9),), 4)]
     assert cut([index], 1 << 20, header=3) == []
 
 
@@ -77,4 +77,4 @@ def test_a_compressed_file_is_one_block(tmp_path):
     (tmp_path / "a").write_bytes(b"x\ny\n")
     (tmp_path / "b").write_bytes(gzip.compress(b"u\nv\n"))
     indexes = [index_newlines(str(tmp_path / name)) for name in "ab"]
-    assert cut(indexes, 1) == [Block(0, 2, ())]
+    assert cut(indexes, 1) == [Block(0, 2, (), 8)]
