@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BEAM_MODULES = {
-    "pipeline.corpora.filesystems",
+    *(f"pipeline.corpora.{name}" for name in ("filesystems", "s3_session")),
     *(f"pipeline.job.{name}" for name in ("near_duplicates", "graph", "counters", "storage", "credentials")),
     *(f"pipeline.job.{name}" for name in ("runners", "local_workers", "beam_worker")),
 }

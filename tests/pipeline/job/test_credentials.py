@@ -9,6 +9,7 @@ import threading
 import pytest
 
 import nmt
+from pipeline.corpora.s3_session import share_session
 from pipeline.errors import UserError
 from pipeline.fetch import fetch
 from pipeline.job import credentials
@@ -28,7 +29,10 @@ def bare(monkeypatch, tmp_path):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(credentials, "_SECONDS_BETWEEN", 0)
+    # A session keeps what it has found.
+    share_session()
     yield
+    share_session()
     Runner()
 
 
@@ -63,6 +67,7 @@ def test_a_profile_is_credentials(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_PROFILE", "mine")
     require_credentials([PATH])
     monkeypatch.setenv("AWS_PROFILE", "other")
+    share_session()
     with pytest.raises(UserError, match=r"none that can be used \(The config profile \(other\) could not be found\)"):
         require_credentials([PATH])
 
