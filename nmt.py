@@ -56,11 +56,12 @@ def preprocess(
         from pipeline.job.dry_run import dry_run as try_out
         from pipeline.preprocess import preprocess
         from pipeline.report.page import REPORT_FILE
-        from pipeline.report.tables import examples, outcome, show, summary
+        from pipeline.report.tables import examples, notes, outcome, show, summary
 
     if dry_run:
         tried = try_out(settings, 10_000 if limit is None else limit, beam_flags)
-        show([outcome(tried.read, tried.kept, tried.rejected), *examples(tried.examples)])
+        outcomes = outcome(tried.read, tried.kept, tried.rejected)
+        show([outcomes, *notes(tried.copies), *examples(tried.examples)])
         return
     show(summary(preprocess(settings, beam_flags)))
     print(f"\n{os.path.join(settings.output, REPORT_FILE)} tells more.")

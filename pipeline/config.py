@@ -83,7 +83,8 @@ class PreprocessConfig:
         memory: What the job may take of this machine's, in GB (10^9 bytes); by default all that is free. A job that is
             estimated to need more is refused before it starts.
         seed: Decides the order of the records and which pairs are held out.
-        source_language: The source language's tag (BCP 47), such as `en` or `pt-BR`, for the export's model card.
+        source_language: The source language's tag (BCP 47), such as `en` or `pt-BR`. It tells what the rules
+            `script` and `language` expect, which text of a TMX file is the source's, and the export's model card.
         target_language: The target language's.
         cleaning: Which pairs are good enough to learn from.
     """
@@ -163,7 +164,7 @@ class PreprocessConfig:
         _require(self.near_ngram >= 2, "near_ngram", "at least 2", self.near_ngram)
         _require(self.max_pieces >= 2, "max_pieces", "at least 2", self.max_pieces)
         _require(0 < self.valid_share < 1, "valid_share", "between 0 and 1", self.valid_share)
-        _require(self.seed >= 0, "seed", "at least 0", self.seed)
+        _require(0 <= self.seed < 2**64, "seed", "at least 0, below 2^64", self.seed)
         _require(len(self.subwords) <= 2, "subwords", "one model for both sides, or two", self.subwords)
         self._check_user_symbols()
         for name in ("source_language", "target_language"):

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pipeline.errors import UserError
 from pipeline.files import is_stored, write_beside
@@ -171,4 +171,21 @@ class Manifest:
             for name, split in fields["splits"].items()
         }
         subwords = {side: Subwords(**fields[side]) for side in ("source", "target")}
-        return cls(**{**fields, **subwords, "splits": splits})
+        manifest = cls(**{**fields, **subwords, "splits": splits})
+        if not _fits(manifest, cls):
+            raise TypeError
+        return manifest
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value, and all that is in it, is of the kind that a type hint tells."""
+    if kind is Any:
+        return True
+    arguments = get_args(kind)
+    if not isinstance(value, get_origin(kind) or kind):
+        return False
+    if dataclasses.is_dataclass(kind):
+        return all(_fits(getattr(value, name), hint) for name, hint in get_type_hints(kind).items())
+    if isinstance(value, Mapping):
+        return all(_fits(one, arguments[1]) for one in value.values())
+    return not isinstance(value, tuple) or all(_fits(one, arguments[0]) for one in value)

@@ -12,8 +12,8 @@ from pipeline.corpora.filesystems import find
 from pipeline.corpora.inputs import Input, inputs
 from pipeline.corpora.units import Unit
 
-# Of text as it is read; its records have about as many bytes.
-_SHARD_BYTES = 100 << 20
+# Of the records, as they are estimated: about as many bytes as the text, and some around each pair.
+_SHARD_BYTES, _AROUND_A_PAIR = 100 << 20, 64
 
 
 class Intake(NamedTuple):
@@ -82,6 +82,7 @@ def take_in(config: PreprocessConfig) -> Intake:
     files = [file for one in both for file in one.files] + excluded
     train_units, valid_units = readers.units(train), readers.units(valid)
     size = sum(unit.weight * unit.size for unit in train_units)
+    around = _AROUND_A_PAIR * sum(unit.weight * unit.pairs for unit in train_units)
     return Intake(
         train=train_units,
         valid=valid_units,
@@ -90,5 +91,5 @@ def take_in(config: PreprocessConfig) -> Intake:
         states=[*map(tuple, files), *((one.corpus.name, one.corpus.weight, one.format, one.fields) for one in both)],
         pairs=sum(unit.pairs for unit in (*train_units, *valid_units)),
         size=math.ceil(size),
-        shards=config.shards or max(config.readers, math.ceil(size / _SHARD_BYTES)),
+        shards=config.shards or max(config.readers, math.ceil((size + around) / _SHARD_BYTES)),
     )

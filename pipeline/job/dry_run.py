@@ -24,9 +24,18 @@ _EXAMPLES = 3
 
 
 class DryRun(NamedTuple):
-    """Counts of pairs read, of records by split, of pairs rejected by rule, and a few of the latter for each rule."""
+    """What was found in the pairs that were read.
+
+    Attributes:
+        read: Count of pairs.
+        copies: Count of records that are there again, as their corpora's weights ask.
+        kept: Count of records by split; that of validation if it is held out of these pairs.
+        rejected: Count of pairs by rule.
+        examples: A few of these of each rule.
+    """
 
     read: int
+    copies: int
     kept: Mapping[str, int]
     rejected: Mapping[str, int]
     examples: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -53,13 +62,15 @@ def dry_run(config: PreprocessConfig, limit: int, beam_args: Sequence[str] = ())
     rows = _rows(config, train, TRAIN, -(-limit // len(train)), _excluded(config, valid))
     pairs, leaked, _ = without_leaked(rows[TRAIN, PAIRS], split_digests(rows[HELD_OUT, HELD_OUT]), config)
     rejected: list[RejectRow] = [*rows[TRAIN, REJECTED], *leaked]
-    kept = {TRAIN: sum(1 for _ in survivors(sorted(pairs), {}, rejected, config)), VALID: len(rows[VALID, PAIRS])}
+    stay = [*survivors(sorted(pairs), {}, rejected, config)]
+    kept = {TRAIN: len(stay)} | ({} if valid else {VALID: len(rows[VALID, PAIRS])})
     examples, names = Examples(_EXAMPLES), {one.number: one.name for one in train}
     for row in rejected:
         examples.add(fields(row, names))
     # A pair is kept, as its first copy, or rejected.
     read = len(rows[VALID, PAIRS]) + sum(row[5] == 0 for row in rows[TRAIN, PAIRS]) + len(rows[TRAIN, REJECTED])
-    return DryRun(read, kept, Counter(row[2] for row in rejected), examples.by_rule())
+    copies = sum(row[4] > 0 for row in stay)
+    return DryRun(read, copies, kept, Counter(row[2] for row in rejected), examples.by_rule())
 
 
 def _rows(

@@ -13,6 +13,7 @@ from pipeline.job.blocks import RejectRow
 from pipeline.job.rejects import fields as reject_fields
 from pipeline.report.examples import Examples
 from pipeline.report.statistics import PairStatistics, Sentences, Vocabulary, count_pairs
+from pipeline.schema import TRAIN
 
 STATISTICS_FILE = "statistics.json"
 KEPT = "kept"
@@ -52,9 +53,9 @@ class Findings:
         path = Path(folder) / STATISTICS_FILE
         try:
             fields = json.loads(path.read_text("utf-8"))
-            splits = {split: PairStatistics.from_json(counts) for split, counts in fields["splits"].items()}
+            splits = {split: PairStatistics.from_json(fields["splits"][split]) for split in (TRAIN, *fields["splits"])}
             return cls(splits, fields["inputs"], fields["examples"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise UserError(
                 f"DATA: expected {STATISTICS_FILE} as `nmt preprocess` writes it, received {str(path)!r}, which is"
                 " missing or damaged; make the data set anew"

@@ -43,7 +43,7 @@ def draw_pairs(folder: str | Path, manifest: Manifest, split: str, count: int, s
         The pairs, in the order of their records.
 
     Raises:
-        UserError: A file of the data set is missing.
+        UserError: A file of the data set is missing or damaged.
     """
     total = manifest.splits[split].records
     drawn = sorted(random.Random(seed).sample(range(total), min(count, total)))
@@ -73,6 +73,15 @@ def _records(folder: Path, shards: Sequence[Shard], drawn: Sequence[int]) -> Ite
                 " without it; make the data set anew with `nmt preprocess`"
             )
         for number in inside:
-            dataset = tf.data.TFRecordDataset(str(folder / shard.file))
-            [record] = dataset.skip(number).take(1).as_numpy_iterator()
-            yield shard.file, number, record
+            yield shard.file, number, _record(folder / shard.file, number)
+
+
+def _record(path: Path, number: int) -> bytes:
+    try:
+        [record] = tf.data.TFRecordDataset(str(path)).skip(number).take(1).as_numpy_iterator()
+    except (tf.errors.DataLossError, ValueError):
+        raise UserError(
+            f"DATA: expected record {number} of the shard {str(path)!r}, received a file that is damaged or ends before"
+            " it; make the data set anew with `nmt preprocess`; --verify compares all its files with the manifest"
+        ) from None
+    return record

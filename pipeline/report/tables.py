@@ -31,17 +31,29 @@ def show(parts: Iterable[Part]) -> None:
         for part in parts:
             console.print(part)
     # The cells of a last column are filled up with spaces.
-    print("\n".join(line.rstrip(" ") for line in printed.get().split("\n")), end="")
+    text = "\n".join(line.rstrip(" ") for line in printed.get().split("\n"))
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), end="")
 
 
 def summary(manifest: Manifest) -> list[Part]:
     """What became of the pairs that a job read, and what is in each split."""
     kept = {name: split.records for name, split in manifest.splits.items()}
-    more = {"copies, by weight": manifest.copies, "with placeholders": manifest.masked}
-    notes = [Text(f"of the records, {count:,} {what}") for what, count in more.items() if count]
     rules = idle(manifest.rejected, manifest.settings)._asdict()
     named = [Text(f"{_IDLE[kind]}: {', '.join(names)}", "dim") for kind, names in rules.items() if names]
-    return [outcome(manifest.read, kept, manifest.rejected), *named, *notes, Text(), splits(manifest)]
+    return [
+        outcome(manifest.read, kept, manifest.rejected),
+        *named,
+        *notes(manifest.copies, manifest.masked),
+        Text(),
+        splits(manifest),
+    ]
+
+
+def notes(copies: int, masked: int = 0) -> list[Part]:
+    """What some of the records are: copies, as weights ask, and such with placeholders."""
+    found = {"copies, by weight": copies, "with placeholders": masked}
+    return [Text(f"of the records, {count:,} {what}") for what, count in found.items() if count]
 
 
 def outcome(read: int, kept: Mapping[str, int], rejected: Mapping[str, int]) -> Table:

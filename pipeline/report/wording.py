@@ -21,7 +21,7 @@ MEANINGS = {
     "language": "A side does not seem to be in its language.",
     "leaked": "A side is a sentence of the validation pairs or of the excluded files.",
     "sampled_out": "The corpus has a weight below 1, and chance left the pair out.",
-    "duplicate": "An equal pair is in the data set.",
+    "duplicate": "An equal pair stands before it in the shuffled order.",
     "near_duplicate": "A pair that is much alike stands before it in the shuffled order.",
     "too_many_pieces": "A side has too many subword pieces.",
 }

@@ -6,6 +6,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.schema import MANIFEST_FILE, Manifest, Shard, Split, Subwords
 
+COUNTS = "records", "source_tokens", "target_tokens"
 SUBWORDS = Subwords("joint.spm", "ab", 300)
 MANIFEST = Manifest(
     source=SUBWORDS,
@@ -52,6 +53,26 @@ def test_a_damaged_manifest_is_named(tmp_path):
     MANIFEST.write(tmp_path)
     path = tmp_path / MANIFEST_FILE
     path.write_text(path.read_text()[:-20])
+    with pytest.raises(UserError, match=r"--data: .*manifest\.json.*damaged"):
+        Manifest.read_from(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rejected": None},
+        {"read": "many"},
+        {"settings": []},
+        {"files": {"report.html": 7}},
+        {"source": {"file": "a", "fingerprint": "b", "vocab_size": "c"}},
+        {"splits": {"train": {"shards": [{"file": 1, "records": 2, "sha256": ""}], **dict.fromkeys(COUNTS, 1)}}},
+        {"splits": {"train": {"shards": [], **dict.fromkeys(COUNTS, 1.5)}}},
+    ],
+)
+def test_what_is_of_another_kind_is_damage(tmp_path, changes):
+    MANIFEST.write(tmp_path)
+    path = tmp_path / MANIFEST_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(UserError, match=r"--data: .*manifest\.json.*damaged"):
         Manifest.read_from(tmp_path)
 

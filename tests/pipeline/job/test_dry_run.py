@@ -49,7 +49,7 @@ def settings(write_lines, tmp_path):
 def test_the_first_pairs_of_each_input_are_tried(settings, write_lines, tmp_path):
     config = settings([("valid source", "the valid target"), ("", "no sentence")])
     tried = dry_run(config, len(PAIRS))
-    assert tried.read == 307 and tried.kept == {"train": 300, "valid": 0}
+    assert tried.read == 307 and tried.kept == {"train": 300}
     assert tried.rejected == {
         "empty": 1, "invalid_utf8": 1, "words": 1, "characters_ratio": 1, "duplicate": 1, "leaked": 2
     }  # fmt: skip
@@ -108,6 +108,7 @@ def test_weights_leave_out_and_repeat(settings, tmp_path):
     tried = dry_run(PreprocessConfig(corpora=str(corpora), output="unused", dedup="none", valid_share=1e-9), 200)
     assert tried.read == 200 and 20 < tried.rejected["sampled_out"] < 80
     assert tried.kept == {"train": 100 - tried.rejected["sampled_out"] + 200, "valid": 0}
+    assert tried.copies == 100
 
 
 def test_the_command_tells_what_is_rejected(settings, capsys: pytest.CaptureFixture[str]):

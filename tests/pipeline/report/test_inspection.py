@@ -1,5 +1,7 @@
 import dataclasses
+import io
 import json
+import sys
 
 import pytest
 import tensorflow as tf
@@ -164,3 +166,27 @@ def test_mistakes_are_refused(data, tmp_path, capsys: pytest.CaptureFixture[str]
 )
 def test_what_a_terminal_would_obey_is_spelt_out(text, shown):
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize("cut", [0, 1, 60])
+def test_a_shard_that_is_cut_is_named(data, tmp_path, capsys, cut):
+    path = damaged(data, tmp_path) / "train-00002-of-00003.tfrecord"
+    path.write_bytes(path.read_bytes()[:-cut] if cut else b"")
+    assert nmt.main(["inspect", str(tmp_path), "--samples", "7"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "DATA: expected record" in line and repr(str(path)) in line and "make the data set anew" in line
+
+
+@pytest.mark.parametrize("text", ["[]", '{"splits": {}, "inputs": {}, "examples": {}}', '{"splits": [], "inputs": {}}'])
+def test_damaged_statistics_are_named(data, tmp_path, text):
+    (damaged(data, tmp_path) / STATISTICS_FILE).write_text(text)
+    with pytest.raises(UserError, match=rf"DATA: expected {STATISTICS_FILE} .* missing or damaged"):
+        Findings.read_from(tmp_path)
+
+
+def test_a_terminal_that_has_not_all_letters(data, monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    assert nmt.main(["inspect", str(data), "--samples", "1"]) == 0
+    out.flush()
+    assert "\\u2581" in out.buffer.getvalue().decode("ascii")

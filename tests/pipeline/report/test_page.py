@@ -1,3 +1,4 @@
+import dataclasses
 import html.parser
 import itertools
 import re
@@ -179,3 +180,12 @@ def test_a_data_set_of_which_nothing_is_left_or_told(tmp_path):
     assert any(text.startswith("No pair was lost") for text in page.texts)
     assert "dotted" not in " ".join(page.texts)
     assert np.array_equal(nothing.source.lengths, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("side", "told"), [("either", "none has a sentence that"), ("source", "none has a source sentence")]
+)
+def test_of_what_nothing_leaked(tmp_path, side, told):
+    settings = {**MANIFEST.settings, "leak_side": side}
+    page = page_of(tmp_path, dataclasses.replace(MANIFEST, rejected={}, settings=settings))
+    assert any(told in text for text in page.texts)
