@@ -19,6 +19,7 @@ from pipeline.files import is_stored
 from pipeline.lines import decompressed, split_lines
 
 share_session()
+_AT_ONCE = 1 << 20
 
 
 class StoredFile(NamedTuple):
@@ -100,7 +101,8 @@ def open_stored(path: str) -> BinaryIO:
     if not is_stored(path):
         return open(path, "rb")
     with told_as_os_error(path):
-        return io.BufferedReader(_Stored(FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED), path))
+        file = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        return io.BufferedReader(_Stored(file, path), _AT_ONCE)
 
 
 @contextlib.contextmanager
