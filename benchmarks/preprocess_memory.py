@@ -1,6 +1,7 @@
 """What memory `nmt preprocess` takes for each byte of text, and for each pair that is compared for near duplicates."""
 
 import itertools
+import math
 import random
 import shutil
 import sys
@@ -14,6 +15,7 @@ from benchmarks.places import Places
 from benchmarks.preprocess import JOBS
 from benchmarks.rounds import module
 from benchmarks.watched import watch
+from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.files import write_beside
 from pipeline.job.memory import estimate
@@ -53,7 +55,8 @@ def told(name: str, peaks: dict[tuple[int, float | None], float], sizes: dict[in
     workers = int(str(JOBS[name][-1]))
     lines = []
     for (count, near), peak in peaks.items():
-        needed = estimate(sizes[count], workers, count if near else 0)
+        rows = math.ceil(count / PreprocessConfig.readers)
+        needed = estimate(sizes[count], workers, count if near else 0, rows)
         what = f"near duplicates at {near}" if near else "no near duplicates"
         lines.append(f"{name}, {count:,} pairs, {what}: {peak / 1e6:,.0f} MB, estimated {needed / 1e6:,.0f}")
     small, large = sizes

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +84,8 @@ def _make(config: PreprocessConfig, runner: Runner, work: WorkFolder) -> tuple[s
         intake = take_in(config)
         if runner.local:
             compared = intake.pairs if config.near_duplicates is not None else 0
-            require_memory(intake.size, config.workers, config.memory, compared)
+            rows = math.ceil(intake.records / intake.shards)
+            require_memory(intake.size, config.workers, config.memory, compared, rows)
         text = work.claim(_TEXT, deciding.of_text(config, intake))
     with watched(work.progress, "clean and shuffle", intake.pairs):
         names = all_shards(intake.shards)

@@ -19,7 +19,7 @@ _SHARD_BYTES, _AROUND_A_PAIR = 100 << 20, 64
 class Intake(NamedTuple):
     """What is read: units, files of excluded sentences, the inputs' names, the files' states, and counts.
 
-    `size` is about how many bytes the training text has as plain text, each copy counted.
+    `size` is about how many bytes the training text has as plain text, and `records` how many pairs, each copy counted.
     """
 
     train: list[Unit]
@@ -29,6 +29,7 @@ class Intake(NamedTuple):
     states: list[Any]
     pairs: int
     size: int
+    records: int
     shards: int
 
 
@@ -82,7 +83,7 @@ def take_in(config: PreprocessConfig) -> Intake:
     files = [file for one in both for file in one.files] + excluded
     train_units, valid_units = readers.units(train), readers.units(valid)
     size = sum(unit.weight * unit.size for unit in train_units)
-    around = _AROUND_A_PAIR * sum(unit.weight * unit.pairs for unit in train_units)
+    records = sum(unit.weight * unit.pairs for unit in train_units)
     return Intake(
         train=train_units,
         valid=valid_units,
@@ -91,5 +92,6 @@ def take_in(config: PreprocessConfig) -> Intake:
         states=[*map(tuple, files), *((one.corpus.name, one.corpus.weight, one.format, one.fields) for one in both)],
         pairs=sum(unit.pairs for unit in (*train_units, *valid_units)),
         size=math.ceil(size),
-        shards=config.shards or max(config.readers, math.ceil((size + around) / _SHARD_BYTES)),
+        records=math.ceil(records),
+        shards=config.shards or max(config.readers, math.ceil((size + _AROUND_A_PAIR * records) / _SHARD_BYTES)),
     )

@@ -16,13 +16,15 @@ _GROUPS = (
 # one, and two workers, to which the text goes from the process that shuffles it, 5.
 _PER_BYTE, _PER_BYTE_OF_WORKERS = 5, 7
 _PROCESS = GB // 2
+# Of 1.2 million pairs of one word each, 303 bytes were taken by each that was in a process's shard.
+_ROW = 350
 # Of each pair that is compared with others, for its bands and its sketch: of 100,000 and 200,000 pairs each took 650
 # and 522 bytes in one process, 1,189 and 1,045 with two workers (`python -m benchmarks.preprocess_memory --pairs 100000
 # --large 200000`).
 _COMPARED_PAIR, _COMPARED_PAIR_OF_WORKERS = 800, 1500
 
 
-def estimate(text_bytes: int, workers: int, compared: int = 0) -> int:
+def estimate(text_bytes: int, workers: int, compared: int = 0, rows: int = 0) -> int:
     """The most memory that a job on this machine takes, in bytes, as measured over corpora of several sizes.
 
     All pairs pass through the memory of one process, grouped by shard.
@@ -31,10 +33,12 @@ def estimate(text_bytes: int, workers: int, compared: int = 0) -> int:
         text_bytes: The corpus, both sides, as plain text, each copy counted.
         workers: Processes that share the work.
         compared: Pairs among which near duplicates are sought.
+        rows: Pairs of a shard, which a process holds at once.
     """
     if workers == 1:
-        return _PER_BYTE * text_bytes + _COMPARED_PAIR * compared + _PROCESS
-    return _PER_BYTE_OF_WORKERS * text_bytes + _COMPARED_PAIR_OF_WORKERS * compared + _PROCESS * (workers + 1)
+        return _PER_BYTE * text_bytes + _COMPARED_PAIR * compared + _ROW * rows + _PROCESS
+    of_workers = _PROCESS * (workers + 1) + _ROW * rows * workers
+    return _PER_BYTE_OF_WORKERS * text_bytes + _COMPARED_PAIR_OF_WORKERS * compared + of_workers
 
 
 def free(groups: Path = Path("/sys/fs/cgroup")) -> int:
@@ -61,7 +65,9 @@ def _left_in_groups(groups: Path) -> list[int]:
     return left
 
 
-def require_memory(text_bytes: int, workers: int, allowed: float | None = None, compared: int = 0) -> None:
+def require_memory(
+    text_bytes: int, workers: int, allowed: float | None = None, compared: int = 0, rows: int = 0
+) -> None:
     """Refuses a job on this machine that would run out of memory hours later.
 
     Args:
@@ -69,11 +75,12 @@ def require_memory(text_bytes: int, workers: int, allowed: float | None = None, 
         workers: Processes that share the work.
         allowed: What it may take, in GB (10^9 bytes); what is free unless given.
         compared: Pairs among which near duplicates are sought.
+        rows: Pairs of a shard, which a process holds at once.
 
     Raises:
         UserError: The estimate is above it.
     """
-    needed = estimate(text_bytes, workers, compared)
+    needed = estimate(text_bytes, workers, compared, rows)
     most = free() if allowed is None else int(allowed * GB)
     if needed > most:
         raise UserError(

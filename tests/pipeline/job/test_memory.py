@@ -27,6 +27,15 @@ def test_pairs_that_are_compared_need_more():
         require_memory(GB, 1, allowed=10, compared=10**8)
 
 
+def test_short_lines_in_few_shards_need_more():
+    # As measured of 1.2 million pairs of 22.8 MB of text in one shard, and in eight.
+    assert estimate(22_800_000, 1, rows=1_200_000) > 752_000_000
+    assert estimate(22_800_000, 1, rows=150_000) > 434_000_000
+    assert estimate(0, 3, rows=1000) - estimate(0, 3) == 3 * (estimate(0, 1, rows=1000) - estimate(0, 1))
+    with pytest.raises(UserError, match="--memory"):
+        require_memory(GB, 1, allowed=6, rows=10**7)
+
+
 def test_free_is_what_the_machine_has(tmp_path):
     # Others take and give memory meanwhile.
     assert free(tmp_path) == pytest.approx(psutil.virtual_memory().available, rel=0.5)
