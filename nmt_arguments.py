@@ -2,7 +2,8 @@
 
 A positional-only parameter is given by place, any other one is an option `--like-this`. A parameter that is a
 dataclass stands for its fields: positional-only, they are options themselves; else they are a section of options,
-`--section.key`. What a function takes as `*args` is what follows `--`.
+`--section.key`. An option of several values may stand in several places, any other one in one. What a function takes
+as `*args` is what follows `--`.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import importlib.resources
 import inspect
 import re
 import types
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from json import dumps
 from pathlib import Path
@@ -23,6 +25,7 @@ import jsonargparse
 import yaml
 
 from pipeline.errors import UserError
+from pipeline.yaml_document import load_document
 
 
 def bind(function: Callable[..., None], prog: str, argv: Sequence[str]) -> functools.partial[None]:
@@ -45,6 +48,7 @@ def bind(function: Callable[..., None], prog: str, argv: Sequence[str]) -> funct
     if "--" in argv and _name_of_rest(function):
         dashes = list(argv).index("--")
         argv, rest = argv[:dashes], list(argv[dashes + 1 :])
+    argv = _joined(parser, argv)
     values = _parse(parser, argv)
     if recipe := values.get("recipe"):
         options = _read_recipe(recipe)
@@ -127,6 +131,32 @@ def _add_arguments(parser: Any, group: Any, function: Any, section: str = "") ->
             group.add_argument(_option(section + name), default=default, **settings)
 
 
+def _joined(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> list[str]:
+    """Joins the values of an option that stands in several places: the parser would take the last ones alone.
+
+    Raises:
+        UserError: An option of one value is given more than once.
+    """
+    end = argv.index("--") if "--" in argv else len(argv)
+    options = Counter(word.partition("=")[0] for word in argv[:end] if word.startswith("--"))
+    known = parser._option_string_actions
+    values: dict[str, list[str]] = {name: [] for name, times in options.items() if times > 1 and name in known}
+    for name in values:
+        if known[name].nargs != "+":
+            raise UserError(f"{name}: expected once, received {options[name]} times; leave all out but one")
+    others: list[str] = []
+    into = others
+    for word in argv[:end]:
+        name, equals, value = word.partition("=")
+        if word.startswith("--"):
+            into = values[name] if name in values and not equals else others
+        if name not in values:
+            into.append(word)
+        elif equals:
+            values[name].append(value)
+    return [*others, *(word for name, given in values.items() for word in (name, *given)), *argv[end:]]
+
+
 def _parse(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> jsonargparse.Namespace:
     try:
         return parser.parse_args(argv)
@@ -169,7 +199,7 @@ def _read_recipe(recipe: str) -> list[str]:
         )
     try:
         text = Path(recipe).read_text() if Path(recipe).is_file() else shipped[name].read_text()
-        sections = yaml.safe_load(text) or {}
+        sections = load_document(text) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{recipe}: expected YAML, received {' '.join(str(error).split())}") from None
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):

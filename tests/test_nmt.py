@@ -168,6 +168,7 @@ def test_a_mistake_is_one_line(argv: list[str], message: str, capsys: pytest.Cap
         ("- training\n", "expected sections of settings"),
         ("data: elsewhere\n", "expected sections of settings"),
         ("training: {epochs: 3\n", "expected YAML"),
+        ("training:\n  epochs: 3\n  epochs: 4\n", "expected YAML, received the key 'epochs' stands twice in "),
     ],
 )
 def test_a_mistake_in_a_recipe_names_the_recipe(
@@ -238,6 +239,26 @@ def test_preprocess_takes_its_settings_and_leaves_what_follows_the_dashes_to_bea
     bound = nmt_arguments.bind(nmt.preprocess, "nmt preprocess", [*own, "--", "--runner=X", "--source", "y"])
     settings = PreprocessConfig("e", ("a", "b"), ("c", "d"), joint_vocabulary=False)
     assert bound.args == (settings, "--runner=X", "--source", "y")
+
+
+def test_what_stands_in_several_places_is_joined() -> None:
+    own = ["--source", "a", "--target=c", "--output", "e", "--source=b", "--target", "d", "--exclude=-x"]
+    bound = nmt_arguments.bind(nmt.preprocess, "nmt preprocess", [*own, "--", "--x=1", "--x=2"])
+    assert bound.args == (PreprocessConfig("e", ("a", "b"), ("c", "d"), exclude=("-x",)), "--x=1", "--x=2")
+    files = ["--source", "s", "--target", "t"]
+    bound = nmt_arguments.bind(nmt.evaluate, "nmt evaluate", ["--ensemble=a", "RUN", *files, "--ensemble", "b", "c"])
+    assert (bound.args, bound.keywords["ensemble"]) == (("RUN",), ("a", "b", "c"))
+
+
+@pytest.mark.parametrize("verb", nmt.VERBS)
+def test_each_option_of_one_value_stands_once(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    actions = nmt_arguments._parser(nmt.VERBS[verb], verb)._actions
+    single = [action for action in actions if action.option_strings and action.nargs != "+" and action.dest != "help"]
+    # It has no option.
+    assert single or verb == "rollback"
+    for option in (action.option_strings[0] for action in single):
+        line = refusal(capsys, verb, option, "1", f"{option}=2")
+        assert line == f"{option}: expected once, received 2 times; leave all out but one"
 
 
 def test_sections_of_a_dataclass_become_options() -> None:

@@ -9,6 +9,7 @@ import yaml
 
 from pipeline.corpora.corpus import Corpus
 from pipeline.errors import UserError
+from pipeline.yaml_document import load_document
 
 _FILES = ("source", "target", "pairs")
 _KEYS = tuple(field.name for field in dataclasses.fields(Corpus) if field.name != "option")
@@ -28,7 +29,7 @@ def read_corpora(path: str) -> tuple[Corpus, ...]:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            entries = yaml.safe_load(file)
+            entries = load_document(file)
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"--corpora: expected a YAML file, received {path!r} ({reason}); give another file") from None

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from pipeline.errors import UserError
+from pipeline.yaml_document import load_document
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ def read_models_config(path: str) -> tuple[ModelSource, ...]:
         UserError: The file cannot be read or does not say that.
     """
     try:
-        document = yaml.safe_load(Path(path).read_text("utf-8"))
+        document = load_document(Path(path).read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise _refusal(path, f"({' '.join(str(error).split())})") from None
     if not isinstance(document, dict) or set(document) != {"models"} or not isinstance(document["models"], list):

@@ -81,6 +81,7 @@ def test_a_file_of_corpora(tmp_path):
             "- {name: a, pairs: x.tsv}\n- {name: a, pairs: y.tsv}",
             "a name for each corpus in '.*', received 'a' 2 times;",
         ),
+        ("- {name: a, pairs: x.tsv, pairs: y.tsv}", r"a YAML file, received '.*' \(the key 'pairs' stands twice in"),
         ("- {name: a, pairs: x", r"a YAML file, received '.*' \(while parsing"),
         ("- \xff", r"a YAML file, received '.*' \("),
     ],

@@ -41,6 +41,7 @@ def test_a_file_of_models(tmp_path):
         ("models: [{name: a, path: b, labels: {x: true}}]", "with the model .*'x': True"),
         ("models: [{name: a, path: b, labels: {x: -1}}]", "with the model .*'x': -1"),
         ("models: [{name: a, path: b}, {name: a, path: c}]", "with a name given twice"),
+        ("models: [{name: a, path: b, path: c}]", r"\(the key 'path' stands twice"),
         ("models: [", r"\(while parsing"),
     ],
 )
