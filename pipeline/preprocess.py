@@ -51,7 +51,8 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
             another job makes it, too little is left after cleaning, or more is rejected than `max_rejected` allows.
     """
     runner = Runner(config.workers, beam_args)
-    output = config.output.rstrip("/") if is_stored(config.output) else os.path.abspath(config.output)
+    # A link's own place may be on another disk than what it leads to, and no folder can be renamed to it.
+    output = config.output.rstrip("/") if is_stored(config.output) else os.path.realpath(config.output)
     paths = [*files_of(config), output]
     require_credentials(paths)
     require_free(output)

@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import filelock
@@ -21,6 +22,8 @@ from pipeline.job.store_lock import StoreLock, taken
 from pipeline.schema import MANIFEST_FILE, Manifest
 
 _FINGERPRINT, _LOCK, _FINISHED, _DATA, _PROGRESS = "fingerprint", "lock", "finished", "data", "progress"
+# Tells a folder that a job has made, which may be removed, from somebody else's of the same name.
+_MARK = "nmt-preprocess"
 
 
 def fingerprint(fields: Mapping[str, Any]) -> str:
@@ -128,6 +131,9 @@ class WorkFolder:
         """Removes the folder; first of all the notes, so that what is left of it if that fails is taken for nothing."""
         notes = [name for name in storage.names(self.path) if name.endswith((f".{_FINGERPRINT}", f".{_FINISHED}"))]
         storage.remove(self.path, *notes)
+        for name in sorted({note.rpartition(".")[0] for note in notes}):
+            storage.remove_folder(self.folder(name))
+        # With the mark, which says until then whose the rest is.
         storage.remove_folder(self.path)
 
     def _note(self, name: str, kind: str) -> str:
@@ -145,8 +151,13 @@ def require_free(output: str) -> None:
         output: The folder.
 
     Raises:
-        UserError: It holds something, or its store cannot be read.
+        UserError: It holds something, a disk is mounted there, or its store cannot be read.
     """
+    if not is_stored(output) and os.path.ismount(output):
+        raise UserError(
+            f"--output: expected a folder in whose place the data set can be put, received {output!r}, where a disk is"
+            " mounted; name a folder in it"
+        )
     if is_stored(output):
         with _store_told(output):
             is_free = not storage.names(output, 1) or _is_begun(output)
@@ -175,7 +186,7 @@ def work_folder(output: str) -> Iterator[WorkFolder]:
         output: The data set's folder to be.
 
     Raises:
-        UserError: Another job has it, or its store cannot be read and written.
+        UserError: Another job has it, it holds what is no job's, or its store cannot be read and written.
     """
     with _stored_work(output) if is_stored(output) else _local_work(output) as work:
         # The job that was waited for may have ended well.
@@ -192,7 +203,7 @@ def work_folder(output: str) -> Iterator[WorkFolder]:
 @contextlib.contextmanager
 def _local_work(output: str) -> Iterator[WorkFolder]:
     path = _beside(output)
-    os.makedirs(path, exist_ok=True)
+    _mark(path, output)
     lock = filelock.FileLock(storage.join(path, _LOCK))
     try:
         lock.acquire(timeout=0)
@@ -209,9 +220,37 @@ def _stored_work(output: str) -> Iterator[WorkFolder]:
     lock = StoreLock(storage.join(_beside(output), _LOCK), output)
     with contextlib.ExitStack() as stack:
         with _store_told(output):
+            _mark(_beside(output), output)
             stack.enter_context(lock.held())
         progress = stack.enter_context(tempfile.TemporaryDirectory(prefix="nmt-"))
         yield WorkFolder(output, progress, lock.require)
+
+
+def _mark(path: str, output: str) -> None:
+    """Makes the folder of the work, or takes it up if a job has made it."""
+    mark = storage.join(path, _MARK)
+    if not storage.exists(mark) and not _is_new(path):
+        raise UserError(
+            f"--output: expected a name beside which {path!r} is free for the work, received {output!r}, beside which"
+            " that is something no job has made; name another output, or move it away"
+        )
+    if is_stored(path):
+        storage.write_text(mark, "")
+    else:
+        os.makedirs(path, exist_ok=True)
+        # Not written beside: what a job leaves that is killed meanwhile would be nobody's.
+        Path(mark).touch()
+
+
+def _is_new(path: str) -> bool:
+    if is_stored(path):
+        return not storage.names(path, 1)
+    return not os.path.lexists(path) or (_is_plain(path) and not os.listdir(path))
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a name is a folder's own, that can be removed."""
+    return os.path.isdir(path) and not os.path.islink(path) and not os.path.ismount(path)
 
 
 @contextlib.contextmanager

@@ -139,6 +139,19 @@ def test_two_jobs_at_once_are_refused(configure):
         assert preprocess(config).splits["train"].records > 200
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_output_that_is_a_link_is_made_where_it_leads(configure, tmp_path, is_there):
+    config, aim = configure(PAIRS), tmp_path / "large disk" / "aim"
+    if is_there:
+        aim.mkdir(parents=True)
+    Path(config.output).symlink_to(aim)
+    # What is made beside the link would be on another disk.
+    Path(f"{config.output}.work").write_text("mine")
+    assert preprocess(config).splits["train"].records > 200
+    assert Path(config.output).is_symlink() and (aim / "manifest.json").exists()
+    assert [path.name for path in aim.parent.iterdir()] == ["aim"]
+
+
 @pytest.mark.parametrize(("dedup", "count"), [("pair", 3), ("source", 2), ("target", 2), ("none", 4)])
 def test_duplicates_are_by_pair_or_side_in_any_order(dedup, count):
     config = PreprocessConfig(source=("s",), target=("t",), output="o", dedup=dedup)
