@@ -60,8 +60,13 @@ class Samples:
         target: "Tokenizer",
         alone: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
     ):
-        self.pairs, self.model, self.search, self.source, self.target = spread(pairs), model, search, source, target
+        self.pairs, self.model, self.search, self.target = spread(pairs), model, search, target
         self.alone = alone
+        # What stays the same from epoch to epoch.
+        self.sides = [
+            (source.text(source_ids), target.text(reference_ids), source.spell(source_ids))
+            for source_ids, reference_ids in self.pairs
+        ]
 
     def translate(self) -> list[Sample]:
         """Translates them with the model as it is, the shortest first."""
@@ -70,19 +75,18 @@ class Samples:
             found = [ids[ids != PAD_ID] for ids in np.asarray(self.search(source_ids))]
             # Search has room for longer ones, which takes time.
             target_ids = keras.utils.pad_sequences(found, padding="post", value=PAD_ID)
-            attention = attend(self.model, source_ids, target_ids)
-        return [self._sample(*pair, *rest) for pair, *rest in zip(self.pairs, found, attention, strict=True)]
+            attention = self._attention(source_ids, target_ids)
+        return [self._sample(*rest) for rest in zip(self.sides, found, attention, strict=True)]
 
-    def _sample(
-        self, source_ids: np.ndarray, reference_ids: np.ndarray, target_ids: np.ndarray, attention: np.ndarray | None
-    ) -> Sample:
+    def _attention(self, source_ids: np.ndarray, target_ids: np.ndarray) -> list[np.ndarray | None]:
+        if self.model.config.attention == "none":
+            return [None] * len(source_ids)
+        return attend(self.model, source_ids, target_ids)
+
+    def _sample(self, side: tuple[str, str, list[str]], target_ids: np.ndarray, attention: np.ndarray | None) -> Sample:
+        source, reference, source_pieces = side
         return Sample(
-            self.source.text(source_ids),
-            self.target.text(reference_ids),
-            self.target.text(target_ids),
-            self.source.spell(source_ids),
-            self.target.spell(target_ids),
-            attention,
+            source, reference, self.target.text(target_ids), source_pieces, self.target.spell(target_ids), attention
         )
 
 
