@@ -46,8 +46,8 @@ class PreprocessConfig:
         valid_source: Source files for validation; without them a share of the pairs is held out.
         valid_target: Target files for validation.
         valid_pairs: Files for validation that hold both sides, as `pairs` do.
-        exclude: Files whose lines must not occur in training, on either side, such as the test set's;
-            the validation sentences never do.
+        exclude: Files whose sentences must not occur in training, on either side, such as the test set's: text, one a
+            line, or files of both sides, as `pairs`; the validation sentences never do.
         leak_side: Which side of a training pair must not be such a sentence, `either` or `source`: of messages and
             replies the source alone, as many messages have one reply.
         vocab_size: Pieces of a vocabulary, special ids and byte pieces included; fewer if the text has no more.

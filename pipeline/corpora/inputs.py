@@ -1,5 +1,6 @@
 """The files of corpora, found and named."""
 
+import itertools
 import os
 import re
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.filesystems import StoredFile, find
 from pipeline.errors import UserError
 
-LINES, TSV, JSONL, PARQUET, TMX = "lines", "tsv", "jsonl", "parquet", "tmx"
+LINES, SENTENCES, TSV, JSONL, PARQUET, TMX = "lines", "sentences", "tsv", "jsonl", "parquet", "tmx"
 _ENDINGS = {".tsv": TSV, ".jsonl": JSONL, ".ndjson": JSONL, ".parquet": PARQUET, ".tmx": TMX}
 _COMPRESSED = re.compile(r"\.(gz|bz2|xz|zst|zstd)$", re.IGNORECASE)
 _FIELDS: dict[str, tuple[str | None, str | None]] = {
@@ -27,7 +28,7 @@ class Input(NamedTuple):
     Attributes:
         number: Its place among all of the job's inputs.
         corpus: The corpus to which it belongs.
-        format: `lines`, `tsv`, `jsonl`, `parquet` or `tmx`.
+        format: `lines`, `sentences`, `tsv`, `jsonl`, `parquet` or `tmx`.
         files: One file, or two.
         fields: Where the two sides stand, as `Corpus` has it; empty for text files.
     """
@@ -67,6 +68,26 @@ def inputs(corpora: Sequence[Corpus], languages: tuple[str | None, str | None] =
     return found
 
 
+def excluded_inputs(corpus: Corpus, languages: tuple[str | None, str | None] = (None, None)) -> list[Input]:
+    """Finds files of sentences: those whose names end as those of pairs do hold both sides, any other is text.
+
+    Args:
+        corpus: The files, as its `pairs`.
+        languages: The source's and the target's language, for a TMX file.
+
+    Raises:
+        UserError: A file is missing, is a folder, or is a packed Parquet file.
+    """
+    found: list[Input] = []
+    for file in itertools.chain.from_iterable(find(corpus.option, pattern) for pattern in corpus.pairs):
+        if _ending(file.path) in _ENDINGS:
+            kind = _format(corpus.option, file.path)
+            found.append(Input(len(found), corpus, kind, (file,), _fields(corpus, kind, languages, file.path)))
+        else:
+            found.append(Input(len(found), corpus, SENTENCES, (file,)))
+    return found
+
+
 def _parallel(option: str, source: str, target: str) -> list[tuple[StoredFile, StoredFile]]:
     found = find(option, source), find(option, target)
     if len(found[0]) != len(found[1]):
@@ -77,9 +98,12 @@ def _parallel(option: str, source: str, target: str) -> list[tuple[StoredFile, S
     return list(zip(*found, strict=True))
 
 
+def _ending(path: str) -> str:
+    return os.path.splitext(_COMPRESSED.sub("", path))[1].lower()
+
+
 def _format(option: str, path: str) -> str:
-    ending = os.path.splitext(_COMPRESSED.sub("", path))[1].lower()
-    kind = _ENDINGS.get(ending)
+    kind = _ENDINGS.get(_ending(path))
     if kind is None:
         raise UserError(
             f"{option}: expected a name that ends with {', '.join(_ENDINGS)}, perhaps with .gz, .bz2, .xz or .zst after"

@@ -8,8 +8,7 @@ from pipeline.config import PreprocessConfig
 from pipeline.corpora import readers
 from pipeline.corpora.corpora_file import read_corpora
 from pipeline.corpora.corpus import Corpus, aligned, paired
-from pipeline.corpora.filesystems import find
-from pipeline.corpora.inputs import Input, inputs
+from pipeline.corpora.inputs import Input, excluded_inputs, inputs
 from pipeline.corpora.units import Unit
 
 # Of the records, as they are estimated: about as many bytes as the text, and some around each pair.
@@ -17,14 +16,14 @@ _SHARD_BYTES, _AROUND_A_PAIR = 100 << 20, 64
 
 
 class Intake(NamedTuple):
-    """What is read: units, files of excluded sentences, the inputs' names, the files' states, and counts.
+    """What is read: units, those of excluded sentences, the inputs' names, the files' states, and counts.
 
     `size` is about how many bytes the training text has as plain text, and `records` how many pairs, each copy counted.
     """
 
     train: list[Unit]
     valid: list[Unit]
-    excluded: list[str]
+    excluded: list[Unit]
     names: tuple[str, ...]
     states: list[Any]
     pairs: int
@@ -69,6 +68,19 @@ def inputs_of(config: PreprocessConfig) -> tuple[list[Input], list[Input]]:
     return numbered[: len(train)], numbered[len(train) :]
 
 
+def excluded_of(config: PreprocessConfig) -> list[Input]:
+    """The files whose sentences must not occur in training; those of pairs have the fields of `--pairs`.
+
+    Raises:
+        UserError: See `excluded_inputs`.
+    """
+    if not config.exclude:
+        return []
+    fields = config.source_field, config.target_field
+    corpus = Corpus("excluded", 1.0, (), (), config.exclude, *fields, option="--exclude")
+    return excluded_inputs(corpus, (config.source_language, config.target_language))
+
+
 def take_in(config: PreprocessConfig) -> Intake:
     """Finds all files that a job reads, and reads each to its end once.
 
@@ -76,18 +88,16 @@ def take_in(config: PreprocessConfig) -> Intake:
         UserError: A file is missing or unreadable, or parallel files have unequal counts of lines.
     """
     train, valid = inputs_of(config)
-    excluded = [file for path in config.exclude for file in find("--exclude", path)]
-    for file in excluded:
-        readers.count_lines("exclude", file.path)
+    excluded = excluded_of(config)
     both = [*train, *valid]
-    files = [file for one in both for file in one.files] + excluded
+    files = [file for one in (*both, *excluded) for file in one.files]
     train_units, valid_units = readers.units(train), readers.units(valid)
     size = sum(unit.weight * unit.size for unit in train_units)
     records = sum(unit.weight * unit.pairs for unit in train_units)
     return Intake(
         train=train_units,
         valid=valid_units,
-        excluded=[file.path for file in excluded],
+        excluded=readers.units(excluded),
         names=tuple(one.name for one in both),
         states=[*map(tuple, files), *((one.corpus.name, one.corpus.weight, one.format, one.fields) for one in both)],
         pairs=sum(unit.pairs for unit in (*train_units, *valid_units)),

@@ -4,9 +4,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.corpora import aligned_lines, field_lines, inputs, parquet, tmx
+from pipeline.corpora import aligned_lines, field_lines, inputs, parquet, sentence_lines, tmx
 from pipeline.corpora.inputs import Input
-from pipeline.corpora.newlines import index_newlines
 from pipeline.corpora.units import RawPair, Unit
 from pipeline.errors import UserError
 from pipeline.lines import readable
@@ -14,6 +13,7 @@ from pipeline.lines import readable
 BLOCK_BYTES = 8 << 20
 _FORMATS = {
     inputs.LINES: aligned_lines,
+    inputs.SENTENCES: sentence_lines,
     inputs.TSV: field_lines,
     inputs.JSONL: field_lines,
     inputs.PARQUET: parquet,
@@ -78,15 +78,11 @@ def read(unit: Unit) -> Iterator[RawPair]:
         )
 
 
-def count_lines(option: str, path: str) -> int:
-    """Counts the lines of a text file, of any compression and file system.
-
-    Args:
-        option: The setting that named the file, for the message.
-        path: The file.
+def sentences(unit: Unit) -> Iterator[bytes]:
+    """Yields the texts of both sides of a unit's pairs, empty ones aside.
 
     Raises:
-        UserError: The file cannot be read to its end.
+        UserError: See `read`.
     """
-    with readable(f"--{option}", path):
-        return index_newlines(path).lines
+    for pair in read(unit):
+        yield from filter(None, (pair.source, pair.target))

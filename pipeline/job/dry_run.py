@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 from pipeline.config import PreprocessConfig
 from pipeline.corpora import readers
-from pipeline.corpora.filesystems import find
 from pipeline.corpora.inputs import Input
-from pipeline.corpora.intake import files_of, inputs_of
+from pipeline.corpora.intake import excluded_of, files_of, inputs_of
 from pipeline.errors import UserError
 from pipeline.job.assignment import HELD_OUT, PAIRS, REJECTED, Assignment, split_digests
 from pipeline.job.blocks import RejectRow
@@ -16,7 +15,7 @@ from pipeline.job.credentials import require_credentials
 from pipeline.job.rejects import fields
 from pipeline.job.runners import Runner
 from pipeline.job.survivors import survivors, without_leaked
-from pipeline.job.transforms import file_digests
+from pipeline.job.transforms import unit_digests
 from pipeline.report.examples import Examples
 from pipeline.schema import TRAIN, VALID
 
@@ -88,6 +87,6 @@ def _rows(
 
 def _excluded(config: PreprocessConfig, valid: Sequence[Input]) -> frozenset[bytes]:
     """The digests of the sentences of the excluded files and of validation."""
-    files = [file.path for path in config.exclude for file in find("--exclude", path)]
-    joined = [digests for path in files for digests in file_digests(path, config.cleaning)]
+    units = readers.units(excluded_of(config))
+    joined = [digests for unit in units for digests in unit_digests(unit, config.cleaning)]
     return split_digests([*joined, *_rows(config, valid, VALID, None, frozenset())[HELD_OUT, HELD_OUT]])

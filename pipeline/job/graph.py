@@ -15,7 +15,7 @@ from pipeline.job.clean_unit import CleanUnit
 from pipeline.job.encode_shard import EncodeShard
 from pipeline.job.near_duplicates import NearDuplicates
 from pipeline.job.text_shards import ShardName
-from pipeline.job.transforms import DigestFile, DropLeaked, WriteTextShard
+from pipeline.job.transforms import DigestUnit, DropLeaked, WriteTextShard
 from pipeline.schema import TRAIN, VALID
 
 
@@ -31,8 +31,8 @@ def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: s
         text: The folder of the shards.
         progress: The folder of what is counted meanwhile.
     """
-    excluded = root | "Excluded files" >> beam.Create(_absolute(intake.excluded))
-    excluded = excluded | "Excluded sentences" >> beam.ParDo(DigestFile(config.cleaning, progress))
+    excluded = root | "Excluded units" >> beam.Create(_absolute(intake.excluded))
+    excluded = excluded | "Excluded sentences" >> beam.ParDo(DigestUnit(config.cleaning, progress))
     parts = []
     if intake.valid:
         valid = _units(root, "validation", intake.valid) | "Clean validation" >> beam.ParDo(
@@ -60,13 +60,15 @@ def clean(root: beam.Pipeline, config: PreprocessConfig, intake: Intake, text: s
 
 
 def _units(root: beam.Pipeline, name: str, units: list[Unit]) -> beam.PCollection:
-    found = [unit._replace(paths=tuple(_absolute(unit.paths))) for unit in units]
-    return root | f"Units of {name}" >> beam.Create(found) | f"Spread {name}" >> beam.Reshuffle()
+    return root | f"Units of {name}" >> beam.Create(_absolute(units)) | f"Spread {name}" >> beam.Reshuffle()
 
 
-def _absolute(paths: Iterable[str]) -> list[str]:
-    """The names of files under which a worker with another working folder finds them."""
-    return [path if is_stored(path) else os.path.abspath(path) for path in paths]
+def _absolute(units: Iterable[Unit]) -> list[Unit]:
+    """Units with the names of files under which a worker with another working folder finds them."""
+    return [
+        unit._replace(paths=tuple(path if is_stored(path) else os.path.abspath(path) for path in unit.paths))
+        for unit in units
+    ]
 
 
 def _held_out(elements: beam.PCollection) -> beam.PCollection:

@@ -12,7 +12,8 @@ from typing import Any
 from pipeline.cleaning.config import CleaningConfig
 from pipeline.cleaning.normalization import normalizer
 from pipeline.config import PreprocessConfig
-from pipeline.corpora.filesystems import read_lines
+from pipeline.corpora.readers import sentences
+from pipeline.corpora.units import Unit
 from pipeline.job import digests, storage
 from pipeline.job.assignment import PAIRS, REJECTED, split_digests
 from pipeline.job.blocks import NearRow, PairRow, RejectRow, pack, unpack, write_block
@@ -28,16 +29,16 @@ NEAR = "near duplicates"
 _ROWS = 4096
 
 
-def file_digests(path: str, cleaning: CleaningConfig) -> Iterator[bytes]:
-    """The joined digests of the sentences in a file, in the form that cleaning gives them."""
+def unit_digests(unit: Unit, cleaning: CleaningConfig) -> Iterator[bytes]:
+    """The joined digests of the sentences of a unit, in the form that cleaning gives them."""
     normal = normalizer(cleaning)
-    texts = (normal(line.decode(errors="replace")) for line in read_lines(path))
+    texts = (normal(sentence.decode(errors="replace")) for sentence in sentences(unit))
     while block := list(itertools.islice(texts, _ROWS)):
         yield b"".join(map(digests.sentence_digest, block))
 
 
-class DigestFile(CountingDoFn):
-    """Gives the joined digests of the sentences in a file: path to `file_digests`.
+class DigestUnit(CountingDoFn):
+    """Gives the joined digests of the sentences of a unit, see `unit_digests`.
 
     Args:
         cleaning: The settings of cleaning.
@@ -48,9 +49,9 @@ class DigestFile(CountingDoFn):
         super().__init__(progress)
         self._cleaning = cleaning
 
-    def process(self, path: str) -> Iterator[bytes]:
-        """Reads a file."""
-        return file_digests(path, self._cleaning)
+    def process(self, unit: Unit) -> Iterator[bytes]:
+        """Reads a unit."""
+        return unit_digests(unit, self._cleaning)
 
 
 class DropLeaked(CountingDoFn):

@@ -2,6 +2,7 @@ import dataclasses
 import gzip
 import hashlib
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import tensorflow as tf
 import pipeline
 from pipeline.cleaning.config import RULES, CleaningConfig
 from pipeline.errors import UserError
+from pipeline.job.dry_run import dry_run
 from pipeline.preprocess import preprocess
 from pipeline.protected import PATTERN, SYMBOLS
 from pipeline.report.findings import Findings
@@ -82,6 +84,17 @@ def test_excluded_sentences_are_not_held_out_for_validation_either(configure, wr
     kept = {pair for split in ("train", "valid") for pair in read_back(config.output, split)}
     assert kept == set(FILLER[200:])
     assert rejects(manifest)["leaked"] == 200
+
+
+def test_excluded_files_of_pairs_exclude_both_sides(configure, write_lines, read_back):
+    tsv = write_lines("test.tsv", [f"{FILLER[0][0]}\tanother", f"another\t{FILLER[1][1]}"])
+    jsonl = write_lines("test.jsonl", [json.dumps({"source": FILLER[2][0], "target": None})])
+    config = configure(FILLER, exclude=(tsv, jsonl, write_lines("test.de", [FILLER[3][1]])))
+    tried = dry_run(config, len(FILLER))
+    manifest = preprocess(config)
+    kept = {pair for split in ("train", "valid") for pair in read_back(config.output, split)}
+    assert kept == {*FILLER} - {*FILLER[:4]}
+    assert rejects(manifest) == tried.rejected == {"leaked": 4}
 
 
 def test_of_replies_the_message_alone_may_leak(configure, write_lines, read_back):

@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.corpora.corpus import Corpus, aligned, paired
-from pipeline.corpora.inputs import inputs
-from pipeline.corpora.readers import count_lines, first, read, units
+from pipeline.corpora.inputs import excluded_inputs, inputs
+from pipeline.corpora.readers import first, read, sentences, units
 from pipeline.errors import UserError
 
 PAIRS = [(b"s%d" % at, b"t%d" % at) for at in range(6)]
@@ -48,22 +48,36 @@ def test_the_first_pairs_go_across_formats(corpora):
     assert [(pair.source, pair.target) for pair in first(found, 33)] == (PAIRS * 6)[:33]
 
 
-@pytest.mark.parametrize(("text", "count"), [(b"", 0), (b"\n", 1), (b"a\nb", 2), (b"a\r\nb\n", 2)])
+@pytest.mark.parametrize(
+    ("text", "lines", "found"),
+    [(b"", 0, []), (b"\n", 1, []), (b"a\nb", 2, [b"a", b"b"]), (b"\xef\xbb\xbfa\r\n\nb\n", 3, [b"a", b"b"])],
+)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_lines_are_counted(tmp_path, text, count, pack):
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+def test_sentences_of_text_are_its_lines(tmp_path, text, lines, found, pack, block_bytes):
     path = tmp_path / "file"
     path.write_bytes(pack(text))
-    assert count_lines("exclude", str(path)) == count
+    cut = units(excluded_inputs(Corpus("excluded", pairs=(str(path),), option="--exclude")), block_bytes)
+    assert sum(unit.pairs for unit in cut) == lines
+    assert [sentence for unit in cut for sentence in sentences(unit)] == found
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+def test_sentences_of_pairs_are_both_sides(corpora, block_bytes):
+    files = corpora[1].pairs
+    found = excluded_inputs(Corpus("excluded", pairs=files, option="--exclude"), ("en", "de"))
+    cut = units(found, block_bytes)
+    assert [text for unit in cut for text in sentences(unit)] == [side for pair in PAIRS for side in pair] * len(files)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"--exclude: .*gone\.txt"):
-        count_lines("exclude", str(tmp_path / "gone.txt"))
+        excluded_inputs(Corpus("excluded", pairs=(str(tmp_path / "gone.txt"),), option="--exclude"))
 
 
 @pytest.mark.parametrize("damage", [lambda packed: packed[:-9], lambda packed: packed[:10] + b"\xff" * 20])
 def test_a_damaged_gzip_file_is_named(tmp_path, damage):
     path = tmp_path / "a.gz"
     path.write_bytes(damage(gzip.compress(b"text\n" * 1000)))
-    with pytest.raises(UserError, match=r"--source: .*a\.gz"):
-        count_lines("source", str(path))
+    with pytest.raises(UserError, match=r"--exclude: .*a\.gz"):
+        units(excluded_inputs(Corpus("excluded", pairs=(str(path),), option="--exclude")))
