@@ -169,6 +169,12 @@ def test_the_same_data_set_has_the_same_report_in_any_folder(page, tmp_path):
     assert one == other
 
 
+@pytest.mark.parametrize("counts", [("identical", "kept", "empty"), ("empty", "identical", "kept")])
+def test_the_first_of_equally_frequent_rules_is_told_whichever_came_first(tmp_path, counts):
+    findings = dataclasses.replace(FINDINGS, inputs={"a.tsv": dict.fromkeys(counts, 30)})
+    assert ["a.tsv", "90", "30", "66.7 %", "empty"] in page_of(tmp_path, findings=findings).rows
+
+
 def test_a_data_set_of_which_nothing_is_left_or_told(tmp_path):
     nothing = statistics(([END_ID], [END_ID]))
     bare = Manifest(
