@@ -240,3 +240,19 @@ def test_copies_are_records_but_not_pairs(configure, tmp_path, read_back):
     kept = sum(split.records for split in manifest.splits.values())
     assert manifest.read + manifest.copies == kept + sum(manifest.rejected.values())
     assert sorted(set(read_back(config.output, "train"))) == sorted(PAIRS[20:])
+
+
+def test_a_file_may_be_read_as_two_corpora(configure, write_lines, tmp_path):
+    table = write_lines("m.tsv", [f"{source}\t{target}\t{target} fr" for source, target in [*PAIRS, ("", "")]])
+    corpora = tmp_path / "corpora.yaml"
+    corpora.write_text(
+        "".join(
+            f"- name: to {column}\n  pairs: {table}\n  source_field: 1\n  target_field: {column}\n  weight: 0.7\n"
+            for column in (2, 3)
+        )
+    )
+    config = configure((), corpora=str(corpora), vocab_size=300)
+    manifest = preprocess(config)
+    assert manifest.read == 2 * 301 and manifest.rejected["empty"] == 2 and manifest.rejected["sampled_out"] > 60
+    examples = json.loads(Path(config.output, "statistics.json").read_text())["examples"]
+    assert [row["line"] for row in examples["empty"]] == [301, 301] and len(examples["sampled_out"]) == 5

@@ -39,3 +39,17 @@ def test_of_long_texts_the_beginning_is_kept():
     examples = Examples()
     examples.add(reject(1, source="x" * 241, target="y" * 240, value=3.5))
     assert examples.by_rule()["empty"] == [reject(1, source="x" * 239 + "…", target="y" * 240, value=3.5)]
+
+
+def test_a_line_that_two_corpora_read_may_be_rejected_twice():
+    rows = [reject(line, source="a", target=target) for line in range(20) for target in ("x", "y", "x")]
+    found = []
+    for order in (rows, rows[::-1], random.Random(1).sample(rows, len(rows))):
+        examples = Examples(4)
+        for row in order:
+            examples.add(row)
+        found.append(examples.by_rule()["empty"])
+    assert found[0] == found[1] == found[2]
+    # All three of one line, and one of another.
+    assert sorted(row["target"] for row in found[0] if row["line"] == found[0][1]["line"]) == ["x", "x", "y"]
+    assert len({row["line"] for row in found[0]}) == 2
