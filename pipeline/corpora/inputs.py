@@ -124,4 +124,10 @@ def _fields(corpus: Corpus, kind: str, languages: tuple[str | None, str | None],
             f"{corpus.option}: expected the languages of {path!r}; give --source-field and --target-field,"
             " or --source-language and --target-language"
         )
+    for field in (source, target):
+        if kind == TSV and field.isdecimal() and int(field) < 1:
+            raise UserError(
+                f"{corpus.option}: expected a column's number from 1 on, received {field!r} for {path!r}; change"
+                " --source-field or --target-field"
+            )
     return source, target

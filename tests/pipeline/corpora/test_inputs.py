@@ -42,6 +42,14 @@ def test_a_tmx_file_needs_languages(here):
         inputs(paired(["m.tmx.bz2"]), ("en", None))
 
 
+@pytest.mark.parametrize(("fields", "zero"), [(("0", "1"), "0"), (("2", "00"), "00")])
+def test_columns_are_counted_from_one(here, fields, zero):
+    with pytest.raises(UserError, match=rf"^--pairs: expected a column's number from 1 on, received '{zero}' for"):
+        inputs(paired(["x.tsv"], *fields))
+    # Elsewhere it is a name.
+    assert inputs(paired(["z.ndjson.zst"], *fields))[0].fields == fields
+
+
 def test_patterns_that_match_unequal_counts_are_refused(here):
     with pytest.raises(UserError, match=r"'\?\.en', which names 2, and 'a\.de', which names 1;"):
         inputs(aligned(["?.en"], ["a.de"]))
