@@ -19,9 +19,9 @@ def test_more_text_and_more_workers_need_more():
 
 
 def test_pairs_that_are_compared_need_more():
-    # Thirteen bands of 8 bytes and a sketch of 52, several times.
-    assert 156 < estimate(GB, 1, compared=1) - estimate(GB, 1) < 1000
-    assert 2 * 156 < estimate(GB, 2, compared=1) - estimate(GB, 2) < 2000
+    # Thirteen bands of 8 bytes and a sketch of 60, several times.
+    assert 164 < estimate(GB, 1, compared=1) - estimate(GB, 1) < 1000
+    assert 2 * 164 < estimate(GB, 2, compared=1) - estimate(GB, 2) < 2000
     require_memory(GB, 1, allowed=10)
     with pytest.raises(UserError, match="--memory"):
         require_memory(GB, 1, allowed=10, compared=10**8)
