@@ -3,16 +3,21 @@
 import itertools
 import os
 import re
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tqdm import tqdm
+
 from pipeline.corpora.corpus import Corpus
 from pipeline.corpora.filesystems import StoredFile, find
+from pipeline.corpora.pairing import unlike
 from pipeline.errors import UserError
 
 LINES, SENTENCES, TSV, JSONL, PARQUET, TMX = "lines", "sentences", "tsv", "jsonl", "parquet", "tmx"
 _ENDINGS = {".tsv": TSV, ".jsonl": JSONL, ".ndjson": JSONL, ".parquet": PARQUET, ".tmx": TMX}
 _COMPRESSED = re.compile(r"\.(gz|bz2|xz|zst|zstd)$", re.IGNORECASE)
+_TOLD = 5
 _FIELDS: dict[str, tuple[str | None, str | None]] = {
     LINES: ("", ""),
     TSV: ("1", "2"),
@@ -95,7 +100,19 @@ def _parallel(option: str, source: str, target: str) -> list[tuple[StoredFile, S
             f"{option}: expected as many target files as source files, received {source!r}, which names"
             f" {len(found[0])}, and {target!r}, which names {len(found[1])}; name each with its translation"
         )
-    return list(zip(*found, strict=True))
+    pairs = list(zip(*found, strict=True))
+    if [file.path for file in pairs[0]] != [source, target]:
+        _tell_unlike(option, pairs)
+    return pairs
+
+
+def _tell_unlike(option: str, pairs: list[tuple[StoredFile, StoredFile]]) -> None:
+    """Tells on stderr which files of patterns are paired though their names are no reason to."""
+    names = [(_COMPRESSED.sub("", source.path), _COMPRESSED.sub("", target.path)) for source, target in pairs]
+    if odd := unlike(names):
+        told = ", ".join(f"{pairs[place][0].path!r} with {pairs[place][1].path!r}" for place in odd[:_TOLD])
+        more = f" and {len(odd) - _TOLD} more" if len(odd) > _TOLD else ""
+        tqdm.write(f"nmt: note: {option}: paired in the order of their names: {told}{more}", sys.stderr)
 
 
 def _ending(path: str) -> str:

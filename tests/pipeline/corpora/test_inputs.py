@@ -55,6 +55,15 @@ def test_patterns_that_match_unequal_counts_are_refused(here):
         inputs(aligned(["?.en"], ["a.de"]))
 
 
+def test_files_of_patterns_that_are_paired_by_order_alone_are_told(here, tmp_path, capsys):
+    (tmp_path / "c.de.gz").write_text("x\n")
+    inputs([*aligned(["?.en"], ["[ab].de"]), *aligned(["b.en"], ["c.de.gz"])])
+    assert capsys.readouterr().err == ""
+    inputs(aligned(["?.en"], ["[ac].de*"]))
+    told = "nmt: note: --source, --target: paired in the order of their names: 'b.en' with 'c.de.gz'\n"
+    assert capsys.readouterr().err == told
+
+
 @pytest.mark.parametrize("name", ["a.en", "x.tsv.rar", "tsv"])
 def test_an_unknown_ending_is_refused(here, tmp_path, name):
     (tmp_path / name).write_text("x\n")
