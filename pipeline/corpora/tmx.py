@@ -89,6 +89,12 @@ def _parsed(unit: Unit, parser: xml.parsers.expat.XMLParserType) -> Iterator[boo
                     f"{unit.option}: expected a well-formed TMX file, received {unit.paths[0]!r} ({error});"
                     " mend it, or give another file"
                 ) from None
+            except (ValueError, LookupError) as error:
+                # As Expat's module says it of an encoding that it does not know.
+                raise UserError(
+                    f"{unit.option}: expected a TMX file in UTF-8, UTF-16 or an encoding of one byte a character,"
+                    f" received {unit.paths[0]!r} ({error}); write it in UTF-8, and so in its first line"
+                ) from None
             yield more
 
 

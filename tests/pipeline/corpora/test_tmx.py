@@ -53,6 +53,21 @@ def test_translation_units_are_pairs(monkeypatch, write, block, encoding):
     assert [tuple(pair[1:]) for pair in read(unit)] == PAIRS
 
 
+def test_an_encoding_of_one_byte_a_character_is_read(write):
+    text = (HEAD + UNITS + TAIL).format("koi8-r").replace("Fritten", "чипсы").replace("ü\u2028", "")
+    [unit] = units(write(text.encode("koi8-r")))
+    assert next(read(unit)).target.decode() == "Fisch und чипсы"
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "gb18030", "klingon"])
+def test_another_encoding_is_refused(write, encoding):
+    found = write((HEAD.format(encoding) + TAIL).encode())
+    message = r"^--pairs: expected a TMX file in UTF-8, UTF-16 or .*, received '.*a\.tmx' \(.*encoding.*\); write it in"
+    for read_file in (units, lambda found: [*first(found, 1)]):
+        with pytest.raises(UserError, match=message):
+            read_file(found)
+
+
 def test_languages_are_chosen(write):
     text = (HEAD.format("utf-8") + UNITS + TAIL).encode()
     [unit] = units(write(bz2.compress(text), "a.tmx.bz2", ("fr", "en-us")))
