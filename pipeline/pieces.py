@@ -101,9 +101,9 @@ class Pieces:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Turns texts into ids, each row ending with END: those that `Tokenizer.tokenize` gives.
 
-        Those of BPE come from the package `sentencepiece`, which takes half of tensorflow-text's time for them. The
-        unigram model's sums round differently in it, and where two divisions of a text are all but equally likely it
-        would choose another one than an export does: tensorflow-text makes those.
+        Those of BPE come from the package `sentencepiece`, so that what encodes them loads no TensorFlow. The unigram
+        model's sums round differently in it, and where two divisions of a text are all but equally likely it would
+        choose another one than an export does: tensorflow-text makes those.
 
         Args:
             texts: In NFC.
