@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from pipeline import protected
 from pipeline.cleaning.config import CleaningConfig
 from pipeline.errors import UserError
-from pipeline.files import is_stored
+from pipeline.files import is_stored, is_utf8
 from pipeline.job.digests import Dedup
 
 SPECIAL_AND_BYTE_PIECES = 4 + 256
@@ -130,6 +130,7 @@ class PreprocessConfig:
         given = "source", "target", "pairs", "valid_source", "valid_target", "valid_pairs"
         for name in (*given, "exclude", "user_symbols", "subwords"):
             object.__setattr__(self, name, tuple(map(str, getattr(self, name))))
+        self._check_texts()
         any_given = bool(self.source or self.pairs or self.corpora)
         _require(any_given, "source", "at least one file, or --pairs or --corpora", self.source)
         for side, files, others in (
@@ -170,6 +171,14 @@ class PreprocessConfig:
         for name in ("source_language", "target_language"):
             tag = getattr(self, name)
             _require(tag is None or bool(_LANGUAGE.fullmatch(tag)), name, "a tag such as en or pt-BR", tag)
+
+    def _check_texts(self) -> None:
+        # Manifest and report, which are in UTF-8, tell all of them.
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            for text in value if isinstance(value, tuple) else (value,):
+                is_text = not isinstance(text, str) or is_utf8(text)
+                _require(is_text, field.name, "text in UTF-8, as a file's name has to be, too", text)
 
     def _check_user_symbols(self) -> None:
         _require(len({*self.user_symbols}) == len(self.user_symbols), "user_symbols", "each once", self.user_symbols)

@@ -14,6 +14,15 @@ def is_stored(path: str | Path) -> bool:
     return "://" in str(path)
 
 
+def is_utf8(name: str) -> bool:
+    """Whether a name, as the system gave it, can be written in UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def write_beside(path: str | Path) -> Iterator[Path]:
     """Gives a temporary path beside `path`; renames it to `path` when the block ends well.

@@ -15,7 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.corpora.s3_session import share_session
 from pipeline.errors import UserError
-from pipeline.files import is_stored
+from pipeline.files import is_stored, is_utf8
 from pipeline.lines import decompressed, split_lines
 
 share_session()
@@ -50,7 +50,7 @@ def find(option: str, pattern: str) -> list[StoredFile]:
             first.
 
     Raises:
-        UserError: There is no such file, or its store cannot be read.
+        UserError: There is no such file, its name is no UTF-8, or its store cannot be read.
     """
     if is_stored(pattern):
         found = _find_stored(option, pattern)
@@ -67,6 +67,9 @@ def find(option: str, pattern: str) -> list[StoredFile]:
 
 
 def _require_file(option: str, path: str) -> None:
+    if not is_utf8(path):
+        # Reports tell it, which are in UTF-8.
+        raise UserError(f"{option}: expected a file's name in UTF-8, received {path!r}; rename the file")
     if is_stored(path) or os.path.isfile(path):
         return
     what, remedy = "pipe or device", "write it to a file, as it is read twice"

@@ -146,6 +146,14 @@ def test_a_missing_file_is_named(tmp_path, pattern):
         find("--exclude", f"store://{pattern}")
 
 
+def test_a_name_that_is_no_utf8_is_refused(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.en")).write_text("x\n")
+    with pytest.raises(
+        UserError, match=r"^--source: expected a file's name in UTF-8, received '.*caf\\udce9\.en'; rename"
+    ):
+        find("--source", f"{tmp_path}/*.en")
+
+
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(
         UserError, match=rf"^--source: expected a file, received the folder '{tmp_path}'; name its files"
