@@ -71,12 +71,15 @@ def export(
         for name in signatures
         if name not in functions and (name != "align" or translator.attends)
     }
-    for signature in tqdm(functions.values(), desc="trace", unit="signature", disable=None):
-        signature.get_concrete_function()
+    # As what is traced: a function would be traced anew while it is saved.
+    traced = {
+        name: function.get_concrete_function()
+        for name, function in tqdm(functions.items(), desc="trace", unit="signature", disable=None)
+    }
     with write_beside(version) as folder:
         # Without gradients, which a service has no use for and which are functions of the graph, too.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(translator.held(), str(folder), signatures=functions, options=options)
+        tf.saved_model.save(translator.held(), str(folder), signatures=traced, options=options)
         card |= describe(folder, run)
         (folder / EXPORT_FILE).write_text(json.dumps(card, indent=2) + "\n")
         for check in checks:
