@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 import tensorflow as tf
 
@@ -161,17 +159,21 @@ def test_rules_broken_in_the_process():
     assert len(broken_in_process(found)) == 4
 
 
-def test_a_good_export_passes(export, run):
-    check_export(export / "1", Translator.from_run(run))
+def test_an_export_of_another_model_is_found_out_and_kept_out(plain_run, other_run, tmp_path):
+    seen = []
 
+    def check(folder, translator):
+        seen.append((sorted(path.name for path in folder.iterdir()), type(translator)))
+        check_export(folder, Translator.from_run(other_run), ["one red cats", "two blue dogs here"])
 
-def test_an_export_of_another_model_is_found_out(plain_run, other_run, tmp_path):
-    version = Path(make_export(str(plain_run), str(tmp_path), signatures=()))
-    with pytest.raises(
-        UserError, match=r"^--check: .*the \d+ bytes of the model's weights once, not \d+; it transl"
-    ) as caught:
-        check_export(version, Translator.from_run(other_run), ["one red cats", "two blue dogs here"])
+    message = r"^--check: .*the \d+ bytes of the model's weights once, not \d+; it translates as its run does: 'one red"
+    with pytest.raises(UserError, match=message) as caught:
+        make_export(str(plain_run), str(tmp_path), checks=[check], signatures=())
     assert "no version was made" in str(caught.value) and "\n" not in str(caught.value)
+    assert seen == [
+        (["assets", "assets.extra", "export.json", "fingerprint.pb", "saved_model.pb", "variables"], Translator)
+    ]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_bad_graph_is_told_of(tmp_path, run):
