@@ -114,17 +114,12 @@ def test_a_prefix_too_long_or_in_a_sentence_of_several_parts_is_refused(translat
 
 
 @pytest.mark.slow
-def test_what_is_drawn_begins_so_too(run):
-    drawing = Translator.from_run(run, temperature=2.0)
-    found = complete(drawing, [TEXT] * 3, ["sechs blau Hu", "Xylophon ", ""])
+def test_what_is_drawn_of_texts_that_are_not_split_begins_so_too(run):
+    drawing = Translator.from_run(run, temperature=2.0, split_sentences=False)
+    found = complete(drawing, [TEXT, TEXT, "one. two", TEXT], ["sechs blau Hu", "Xylophon ", "Ja. N", ""])
     assert found[0].startswith(b"sechs blau Hu") and found[1].startswith(b"Xylophon ")
-    assert found[2] == drawing.translate(tf.constant([TEXT]))["translation"].numpy()[0]
-
-
-@pytest.mark.slow
-def test_a_text_that_is_not_split(run):
-    whole = Translator.from_run(run, split_sentences=False)
-    assert complete(whole, ["one. two"], ["Ja. N"])[0].startswith(b"Ja. N")
+    assert found[2].startswith(b"Ja. N")
+    assert found[3] == drawing.translate(tf.constant([TEXT]))["translation"].numpy()[0]
 
 
 @pytest.mark.slow
