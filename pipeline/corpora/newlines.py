@@ -139,9 +139,9 @@ def read_part(path: str, part: tuple[int, int]) -> list[bytes]:
     with open_stored(path) as file:
         file.seek(start)
         text = file.read(end - start)
-    if start == 0:
-        text = text.removeprefix(codecs.BOM_UTF8)
     lines = text.split(b"\n")
     if not lines[-1]:
         lines.pop()
+    if start == 0 and lines:
+        lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
     return [line.removesuffix(b"\r") for line in lines] if b"\r" in text else lines

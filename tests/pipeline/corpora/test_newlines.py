@@ -4,6 +4,7 @@ import random
 import pytest
 
 from pipeline.corpora import newlines
+from pipeline.corpora.filesystems import read_lines
 from pipeline.corpora.newlines import Block, cut, index_newlines, read_part
 
 TEXTS = {
@@ -14,6 +15,8 @@ TEXTS = {
     b"a\r\nb\r\r\n": [b"a", b"b\r"],
     b"a\nb\r": [b"a", b"b"],
     b"a\xe2\x80\xa8b\xc2\x85c\x0bd\x0ce\x1cf\n": [b"a\xe2\x80\xa8b\xc2\x85c\x0bd\x0ce\x1cf"],
+    b"\xef\xbb\xbf": [b""],
+    b"\xef\xbb\xbf\n": [b""],
     b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n": [b"a", b"\xef\xbb\xbfb"],
 }
 
@@ -24,7 +27,7 @@ def test_a_whole_file_is_its_lines(tmp_path, text):
     path.write_bytes(text)
     index = index_newlines(str(path))
     assert (index.lines, index.size) == (len(TEXTS[text]), len(text))
-    assert read_part(str(path), (0, index.offset(index.lines))) == TEXTS[text]
+    assert read_part(str(path), (0, index.offset(index.lines))) == TEXTS[text] == list(read_lines(str(path)))
 
 
 # Smaller than a line, than the file, and larger than it.
