@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,11 +43,11 @@ def whole(one: Input) -> Unit:
 
 
 def _check(one: Input, schema: pa.Schema, field: str) -> None:
-    kind = pa.struct(list(schema))
+    kind: Any = pa.struct(list(schema))
     for name in _path(schema, field):
-        at = kind.get_field_index(name) if pa.types.is_struct(kind) else -1
-        kind = kind.field(at).type if at >= 0 else pa.null()
-    if pa.types.is_null(kind):
+        at = kind.get_field_index(name) if kind is not None and pa.types.is_struct(kind) else -1
+        kind = kind.field(at).type if at >= 0 else None
+    if kind is None:
         raise UserError(
             f"{one.corpus.option}: expected a column {field!r}, received {one.name!r} with {', '.join(schema.names)};"
             " change --source-field or --target-field"

@@ -71,7 +71,7 @@ def test_a_missing_column_is_named(tmp_path, field):
         pairs(path, (field, "target"))
 
 
-@pytest.mark.parametrize("column", [[1, 2], [["x"], ["y"]], [{"en": "x"}, {"en": "y"}]])
+@pytest.mark.parametrize("column", [[1, 2], [["x"], ["y"]], [{"en": "x"}, {"en": "y"}], [None, None]])
 def test_a_column_that_is_no_text_is_named(tmp_path, column):
     path = write(tmp_path / "a.parquet", {"source": column, "target": ["u", "v"]})
     with pytest.raises(
