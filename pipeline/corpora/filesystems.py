@@ -52,34 +52,34 @@ def find(option: str, pattern: str) -> list[StoredFile]:
     Raises:
         UserError: There is no such file, its name is no UTF-8, or its store cannot be read.
     """
-    if is_stored(pattern):
-        found = _find_stored(option, pattern)
-    elif os.path.exists(pattern):
-        # Else a bracket in its name would be a pattern.
-        found = [_local(pattern)]
-    else:
-        found = sorted(_local(path) for path in glob.iglob(pattern, recursive=True) if not os.path.isdir(path))
+    found = _find_stored(option, pattern) if is_stored(pattern) else _find_local(option, pattern)
     if not found:
         raise UserError(f"{option}: expected a file, received {pattern!r}, which names none; give another file")
-    for file in found:
-        _require_file(option, file.path)
     return found
+
+
+def _find_local(option: str, pattern: str) -> list[StoredFile]:
+    # A bracket in a file's own name is no pattern.
+    paths = [pattern]
+    if not os.path.exists(pattern):
+        paths = sorted(path for path in glob.iglob(pattern, recursive=True) if not os.path.isdir(path))
+    for path in paths:
+        _require_file(option, path)
+    return [StoredFile(path, os.path.getsize(path), os.path.getmtime(path)) for path in paths]
 
 
 def _require_file(option: str, path: str) -> None:
     if not is_utf8(path):
         # Reports tell it, which are in UTF-8.
         raise UserError(f"{option}: expected a file's name in UTF-8, received {path!r}; rename the file")
-    if is_stored(path) or os.path.isfile(path):
+    if os.path.isfile(path):
         return
     what, remedy = "pipe or device", "write it to a file, as it is read twice"
     if os.path.isdir(path):
         what, remedy = "folder", f"name its files, as {path}/*"
+    elif not os.path.exists(path):
+        what, remedy = "link to no file", "mend or remove it"
     raise UserError(f"{option}: expected a file, received the {what} {path!r}; {remedy}")
-
-
-def _local(path: str) -> StoredFile:
-    return StoredFile(path, os.path.getsize(path), os.path.getmtime(path))
 
 
 def _find_stored(option: str, pattern: str) -> list[StoredFile]:

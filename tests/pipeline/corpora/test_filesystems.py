@@ -161,6 +161,17 @@ def test_a_folder_is_refused(tmp_path):
         find("--source", str(tmp_path))
 
 
+@pytest.mark.parametrize("pattern", ["b.en", "?.en"])
+def test_a_broken_link_is_refused(tmp_path, pattern):
+    (tmp_path / "a.en").write_text("x\n")
+    (tmp_path / "b.en").symlink_to("gone.en")
+    with pytest.raises(UserError, match=r"^--source: expected a file, received the link to no file '.*b\.en'; mend"):
+        find("--source", f"{tmp_path}/{pattern}")
+    (tmp_path / "b.en").unlink()
+    (tmp_path / "b.en").symlink_to("a.en")
+    assert {file.size for file in find("--source", f"{tmp_path}/{pattern}")} == {2}
+
+
 def test_a_pipe_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(
