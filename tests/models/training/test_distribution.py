@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
+import nmt
 from models.config import BatchingConfig, ModelConfig, Recipe, TrainingConfig
 from models.training.distribution import OneDevice, join, require_what_devices_do
 from pipeline.errors import UserError
@@ -45,17 +46,25 @@ FIGURES = ("loss", "val_loss", "val_bleu", "gradient_norm", "compilations")
 DROPS = ("--model.dropout=0.3", "--batching.size=16", "--training.accumulation=2")
 # XLA compiles in half the time what runs for seconds.
 HASTY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-EPOCHS = "--training.epochs=4"
 slow = pytest.mark.slow
 
 
-def started(folder, data, name, *options, program=("-m", "nmt"), **environment):
-    """`nmt train` in a process of its own."""
+def command(folder, data, name, *options):
+    """The arguments of `nmt` for a training."""
     recipe = folder / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(RECIPE))
-    command = ["train", str(recipe), "--data", data, "--output", str(folder / name), *options]
+    return ["train", str(recipe), "--data", data, "--output", str(folder / name), *options]
+
+
+def started(folder, data, name, *options, program=("-m", "nmt"), **environment):
+    """A training in a process of its own."""
+    return begun(*program, *command(folder, data, name, *options), **environment)
+
+
+def begun(*arguments, **environment):
+    """Python in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, *map(str, program), *command],
+        [sys.executable, *map(str, arguments)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"} | environment,
         stdout=subprocess.DEVNULL,
@@ -105,35 +114,27 @@ def test_two_replicas_do_what_one_does():
 @slow
 def test_devices_of_tensorflow_train_as_one_does(data, tmp_path):
     """From the command to the last epoch, resumed on one device."""
-    there = {"program": (HERE / "train_there.py",), "KERAS_BACKEND": "tensorflow"}
-    several = ("--training.distribution=devices", "--training.epochs=2")
-    ended(
-        started(tmp_path, data, "one", "--training.epochs=3", **there, CPUS="1"),
-        started(tmp_path, data, "two", *several, **there, CPUS="2"),
-    )
+    there = {"program": (HERE / "train_there.py",), "KERAS_BACKEND": "tensorflow", "CPUS": "2"}
+    ended(started(tmp_path, data, "two", "--training.distribution=devices", "--training.epochs=2", **there))
     assert len(figures(tmp_path / "two")) == 2
-    ended(started(tmp_path, data, "two", "--resume", "--training.epochs=3", **there, CPUS="1"))
+    for name, options in (("one", ()), ("two", ("--resume",))):
+        nmt.run(command(tmp_path, data, name, *options, "--training.epochs=3"))
     agree(tmp_path / "one", tmp_path / "two")
-
-
-@pytest.fixture(scope="module")
-def on_jax(data, tmp_path_factory):
-    """A run of one device."""
-    folder = tmp_path_factory.mktemp("runs")
-    ended(started(folder, data, "one", *DROPS, EPOCHS, KERAS_BACKEND="jax", XLA_FLAGS=HASTY))
-    return folder / "one"
 
 
 @slow
 @pytest.mark.timeout(1200)
-def test_devices_of_jax_train_as_one_does(on_jax, data, tmp_path):
+def test_devices_of_jax_train_as_one_does(data, tmp_path):
     """With dropout: a mask is of the whole batch, of which each device has its part."""
-    virtual = {"XLA_FLAGS": f"{HASTY} --xla_force_host_platform_device_count=8", "KERAS_BACKEND": "jax"}
-    several = ("--training.distribution=devices", *DROPS, EPOCHS)
-    ended(started(tmp_path, data, "eight", *several, **virtual))
-    agree(on_jax, tmp_path / "eight")
+    one, eight = (
+        command(tmp_path, data, name, f"--training.distribution={distribution}", *DROPS, "--training.epochs=3")
+        for name, distribution in (("one", "none"), ("eight", "devices"))
+    )
+    virtual = f"{HASTY} --xla_force_host_platform_device_count=8"
+    ended(begun(HERE / "train_there.py", *one, "--", *eight, KERAS_BACKEND="jax", XLA_FLAGS=virtual))
+    agree(tmp_path / "one", tmp_path / "eight")
     # Of one shape there is one graph, however long it runs.
-    assert set(figures(on_jax)[:, FIGURES.index("compilations")]) == {1}
+    assert set(figures(tmp_path / "one")[:, FIGURES.index("compilations")]) == {1}
 
 
 @pytest.mark.long

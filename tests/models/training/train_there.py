@@ -1,12 +1,19 @@
-"""Run by `test_distribution.py`: the command, in a process that has several logical devices of TensorFlow."""
+"""Run by `test_distribution.py`: commands one after another, in a process that has several logical devices.
 
+Those of JAX are an environment variable's; of TensorFlow's CPUs there are `CPUS`.
+"""
+
+import itertools
 import os
 import sys
 
-import tensorflow as tf
-
 import nmt
 
-[cpu] = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(os.environ["CPUS"]))
-sys.exit(nmt.main())
+if count := os.environ.get("CPUS"):
+    import tensorflow as tf
+
+    [cpu] = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(count))
+for is_end, command in itertools.groupby(sys.argv[1:], "--".__eq__):
+    if not is_end:
+        nmt.run(list(command))
