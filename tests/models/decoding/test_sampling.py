@@ -93,7 +93,9 @@ def test_cold_is_greedy_and_seeds_differ(make_model, make_batch):
 def test_in_a_graph_that_does_not_know_the_sizes(make_model, make_batch, query):
     model, decoding = make_model(attention_query=query), DecodingConfig(temperature=1.0, top_k=3)
     in_graph = tf.function(
-        lambda ids: search(model, ids, decoding, n_best=3), input_signature=[tf.TensorSpec([None, None], tf.int32)]
+        lambda ids: search(model, ids, decoding, n_best=3),
+        input_signature=[tf.TensorSpec([None, None], tf.int32)],
+        autograph=False,
     )
     for lengths in ([5, 2], [3]):
         ids = make_batch(lengths, lengths)[0][SOURCE_IDS]

@@ -148,7 +148,8 @@ def test_a_sentence_keeps_to_its_own_tokens_in_company_too(make_model, make_batc
     def translate(source_ids):
         return search(model, source_ids, decoding, 2, lists)
 
-    run = tf.function(translate, input_signature=[tf.TensorSpec([None, None], tf.int32)]) if compiled else translate
+    signature = [tf.TensorSpec([None, None], tf.int32)]
+    run = tf.function(translate, input_signature=signature, autograph=False) if compiled else translate
     source_ids = tf.constant(inputs[SOURCE_IDS])
     together = run(source_ids)
     for row, ids in enumerate(inputs[SOURCE_IDS]):

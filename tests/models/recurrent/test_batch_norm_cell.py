@@ -134,7 +134,7 @@ def test_padding_changes_no_loss_and_nothing_that_is_kept(make_model, make_batch
     found = []
     for some, wanted in ((inputs, targets), longer):
         model = make_model(**settings)
-        model.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=False)
+        model.compile(optimizer=keras.optimizers.SGD(0.1), run_eagerly=True)
         loss = model.train_on_batch(some, wanted, return_dict=True)["loss"]
         found.append([loss, *(weight.numpy() for weight in model.weights)])
     for one, other in zip(*found, strict=True):
