@@ -51,12 +51,13 @@ def log_softmax(logits):
 
 
 def mean_by_teacher_forcing(ensemble, source, ids):
-    """The mean log-probabilities after each token of START and `ids`, `(len(ids) + 1, vocab)`, without any step."""
-    inputs = {SOURCE_IDS: source[None], DECODER_INPUT_IDS: np.array([[START_ID, *ids]])}
+    """The mean log-probabilities of each token of some translations, `(rows, length, vocab)`, without any step."""
+    starts = np.full((len(ids), 1), START_ID)
+    inputs = {SOURCE_IDS: source[None].repeat(len(ids), axis=0), DECODER_INPUT_IDS: np.hstack([starts, ids[:, :-1]])}
     each = []
     for member in ensemble.members:
-        logits = np.array(member.logits(member(inputs))[0])
-        logits[:, [PAD_ID, START_ID]] = -np.inf
+        logits = np.array(member.logits(member(inputs)))
+        logits[..., [PAD_ID, START_ID]] = -np.inf
         each.append(log_softmax(logits))
     return np.mean(each, axis=0)
 
@@ -100,19 +101,20 @@ def test_a_step_is_the_mean_of_log_softmax(make_ensemble, source_ids, choices):
 def test_greedy_search_takes_the_token_of_the_highest_mean(make_ensemble, source_ids, count, settings):
     ensemble = make_ensemble(count)
     found = search(ensemble, source_ids, DecodingConfig(**FREE, **settings))
+    alone = [search(member, source_ids, DecodingConfig(beam_size=1, **FREE)) for member in ensemble.members]
     differing = 0
-    for source, ids, score in zip(source_ids, found.ids.numpy()[:, 0], found.scores.numpy()[:, 0], strict=True):
-        real, taken, total = source[source != PAD_ID], [], 0.0
+    for row, source in enumerate(source_ids):
+        real, ids = source[source != PAD_ID], found.ids.numpy()[row, 0]
+        taken = ids[: ids.tolist().index(END_ID) + 1]
+        assert not ids[len(taken) :].any()
+        (means,) = mean_by_teacher_forcing(ensemble, real, taken[None])
         limit = int(1.5 * len(real)) + 2
-        while END_ID not in taken:
-            means = mean_by_teacher_forcing(ensemble, real, taken)[-1]
-            token = END_ID if len(taken) + 1 == limit else int(means.argmax())
-            total += log_softmax(means)[token]
-            taken.append(token)
-        assert ids[ids != PAD_ID].tolist() == taken
-        assert score == pytest.approx(total, rel=1e-4)
-        alone = [search(member, source[None], DecodingConfig(beam_size=1, **FREE)) for member in ensemble.members]
-        differing += any(each.ids.numpy()[0, 0, : len(taken)].tolist() != taken for each in alone)
+        # At the last place nothing but END can stand.
+        highest = [END_ID if at + 1 == limit else int(mean.argmax()) for at, mean in enumerate(means)]
+        assert taken.tolist() == highest
+        total = log_softmax(means)[np.arange(len(taken)), taken].sum()
+        assert float(found.scores[row, 0]) == pytest.approx(total, rel=1e-4)
+        differing += any((each.ids.numpy()[row, 0, : len(taken)] != taken).any() for each in alone)
     assert differing, "no member was outvoted"
 
 
@@ -120,11 +122,11 @@ def test_a_score_of_three_members_is_that_of_their_normalized_mean(make_ensemble
     ensemble = make_ensemble(3)
     found = search(ensemble, source_ids, DecodingConfig(beam_size=3, **FREE | {"length_penalty": 0.8}), n_best=3)
     for source, rows, scores in zip(source_ids, found.ids.numpy(), found.scores.numpy(), strict=True):
-        for ids, score in zip(rows, scores, strict=True):
-            ids = ids[ids != PAD_ID]
-            means = log_softmax(mean_by_teacher_forcing(ensemble, source[source != PAD_ID], ids[:-1]))
-            total = means[np.arange(len(ids)), ids].sum()
-            assert score == pytest.approx(total / float(length_penalty(len(ids), 0.8)), rel=1e-4)
+        all_means = log_softmax(mean_by_teacher_forcing(ensemble, source[source != PAD_ID], rows))
+        for ids, means, score in zip(rows, all_means, scores, strict=True):
+            length = np.count_nonzero(ids != PAD_ID)
+            total = means[np.arange(length), ids[:length]].sum()
+            assert score == pytest.approx(total / float(length_penalty(length, 0.8)), rel=1e-4)
 
 
 @pytest.mark.parametrize("common", [0, 2])
@@ -133,14 +135,14 @@ def test_search_in_a_graph_and_in_company(make_ensemble, source_ids, common):
     ensemble = make_ensemble(3)
     lists, decoding = lists_for(ensemble, common)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False)
     def run(ids):
         return search(ensemble, ids, decoding, 2, lists)
 
-    together = run(source_ids)
+    together = search(ensemble, source_ids, decoding, 2, lists)
     assert len(np.unique((together.ids.numpy()[:, 0] != PAD_ID).sum(axis=-1))) > 1, "all are done at once"
     for row, source in enumerate(source_ids):
-        alone = search(ensemble, source[source != PAD_ID][None].repeat(2, axis=0), decoding, 2, lists)
+        alone = run(source[source != PAD_ID][None].repeat(2, axis=0))
         width = alone.ids.shape[-1]
         np.testing.assert_array_equal(together.ids[row, :, :width], alone.ids[0])
         np.testing.assert_allclose(together.scores[row], alone.scores[0], rtol=1e-5)

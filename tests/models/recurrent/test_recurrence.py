@@ -116,7 +116,7 @@ def test_the_gradient_in_a_graph_that_does_not_know_the_sizes(kind):
     unknown = (STEPS, BATCH, SOURCE)
     signature = [tf.TensorSpec([None if size in unknown else size for size in x.shape], x.dtype) for x in leaves]
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def run(*leaves):
         return outputs_and_gradients(unroll, parts, tree.pack_sequence_as(arguments, leaves), factors)
 
