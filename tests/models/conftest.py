@@ -37,7 +37,7 @@ TINY = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_model() -> Callable[..., Seq2Seq]:
     """Makes a tiny model with repeatable weights; settings are those of `ModelConfig`.
 
@@ -68,7 +68,7 @@ def make_model() -> Callable[..., Seq2Seq]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_batch() -> Callable[..., tuple[dict[str, np.ndarray], np.ndarray]]:
     """Makes inputs and targets of the given lengths (END included), padded to the longest."""
 

@@ -103,9 +103,9 @@ def test_the_options_are_all_here():
 @every_option
 def test_training_step_is_search_step(make_model, make_batch, settings):
     model = make_model(**settings)
-    inputs, _ = make_batch([5, 2, 4], [3, 6, 1])
+    inputs, _ = make_batch([4, 2, 3], [2, 4, 1])
     logits = model.logits(model(inputs))
-    assert logits.shape == (3, 6, 13 if settings.get("tie_embeddings") == "three-way" else 11)
+    assert logits.shape == (3, 4, 13 if settings.get("tie_embeddings") == "three-way" else 11)
     assert logits.numpy().std() > 0.01
     found = step_logits(model, inputs)
     np.testing.assert_allclose(without_never_chosen(found), without_never_chosen(logits), atol=1e-5)
@@ -115,7 +115,7 @@ def test_training_step_is_search_step(make_model, make_batch, settings):
 @every_option
 def test_every_weight_takes_part(make_model, make_batch, settings):
     model = make_model(**settings)
-    inputs, targets = make_batch([5, 2, 4], [3, 6, 1])
+    inputs, targets = make_batch([4, 2, 3], [2, 4, 1])
     with tf.GradientTape() as tape:
         losses = token_cross_entropy(model(inputs), *model.decoder.output_weights(), targets, 0.0)
         loss = tf.reduce_sum(losses * real_tokens(targets))

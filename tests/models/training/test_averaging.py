@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -24,10 +25,10 @@ CONFIG = RunConfig(
 BLEU = [10.0, 30.0, 20.0, 29.0, 5.0]
 
 
-@pytest.fixture
-def saved(make_model, tmp_path):
+@pytest.fixture(scope="module")
+def saved_once(make_model, tmp_path_factory):
     """A run of five epochs that keeps two of the last and two of the best; and the weights of each epoch."""
-    run, weights, draw = tmp_path / "run", {}, np.random.default_rng(1)
+    run, weights, draw = tmp_path_factory.mktemp("saved") / "run", {}, np.random.default_rng(1)
     CONFIG.write(run)
     rows = [{"epoch": at + 1, "val_bleu": bleu, "val_loss": bleu} for at, bleu in enumerate(BLEU)]
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -41,7 +42,14 @@ def saved(make_model, tmp_path):
         model.decoder.output_bias.assign([epoch] * 11)
         model.save(epoch_file(run, epoch))
         weights[epoch] = [weight.numpy() for weight in model.weights]
-    return str(run), weights
+    return run, weights
+
+
+@pytest.fixture
+def saved(saved_once, tmp_path):
+    """A copy, which a test may change."""
+    run, weights = saved_once
+    return str(shutil.copytree(run, tmp_path / "run")), weights
 
 
 @pytest.mark.parametrize(
