@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.lines import readable
 
 _FIRST_LINES = 1000
+_KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
 Parse = Callable[[bytes], tuple[bytes, bytes]]
 
 
@@ -154,7 +155,8 @@ def _text(record: Any, field: str) -> bytes:
     if value is None:
         return b""
     if not isinstance(value, str):
-        raise _Unfit(f"text in {field!r}", f"with {json.dumps(value)[:40]}")
+        # A message may be read by more people than the text.
+        raise _Unfit(f"text in {field!r}", f"with {_KINDS[type(value)]}")
     try:
         return value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

@@ -1,11 +1,13 @@
 """A worker process of the job on this machine: Beam's own, that ends with the process that started it."""
 
+import contextlib
 import logging
 import os
 import sys
 import threading
 import time
 
+from pipeline.job import beam_log
 from pipeline.job.garbage import seldom_collected
 
 _SECONDS = 0.5
@@ -25,7 +27,8 @@ def main() -> None:
     threading.Thread(target=_end_with, args=[int(sys.argv[1])], daemon=True).start()
     from apache_beam.runners.worker import sdk_worker_main
 
-    with seldom_collected():
+    # It prints the errors that it hands to the job, beside telling them in its log.
+    with seldom_collected(), beam_log.quiet(), open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
         sdk_worker_main.main(sys.argv)
 
 

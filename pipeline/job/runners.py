@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import difflib
 import importlib
-import logging
 import re
 import socket
 from collections.abc import Callable, Sequence
@@ -25,8 +24,9 @@ from apache_beam.runners.runner import PipelineResult
 
 from pipeline.errors import UserError
 from pipeline.files import is_stored
+from pipeline.job import beam_log
 from pipeline.job.garbage import seldom_collected
-from pipeline.job.local_workers import end_with_a_dead_worker, worker_processes
+from pipeline.job.local_workers import end_together, worker_processes
 
 _LOCAL = "fnapirunner"
 _CLUSTERS = _DASK, _DATAFLOW, _FLINK, _SPARK, _PORTABLE = (
@@ -122,9 +122,14 @@ class Runner:
         Raises:
             UserError: A worker met a mistake in what the user gave, or what the runner needs is not installed.
             OSError: A worker could not write.
+            KeyboardInterrupt: The job was interrupted.
         """
         try:
-            with end_with_a_dead_worker(), seldom_collected():
+            with contextlib.ExitStack() as stack:
+                if self.local:
+                    stack.enter_context(beam_log.quiet())
+                    stack.enter_context(end_together())
+                stack.enter_context(seldom_collected())
                 _finish(self._start(build))
         except UserError as error:
             raise UserError(_STEP.sub("", str(error))) from error
@@ -145,8 +150,6 @@ class Runner:
     def _start(self, build: Callable[[beam.Pipeline], None]) -> PipelineResult:
         runner, flags = None, list(self._flags)
         if self.local:
-            # It warns of workers that it did not choose itself.
-            logging.getLogger(FnApiRunner.__module__).setLevel(logging.ERROR)
             runner = FnApiRunner(worker_processes() if self._workers > 1 else None)
             flags.append(f"--direct_num_workers={self._workers}")
         elif self._name == _DASK:

@@ -118,3 +118,41 @@ def test_a_job_whose_worker_was_killed_is_taken_up(write_lines, tmp_path):
     preprocess(PreprocessConfig(**settings))
     preprocess(PreprocessConfig(**settings | {"output": str(tmp_path / "never killed"), "workers": 1}))
     assert contents(tmp_path / "data") == contents(tmp_path / "never killed")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_job_ends_quietly_and_is_taken_up(write_lines, tmp_path, workers):
+    lines = [" ".join(words) for words in product(("ba", "du", "fe", "gim", "kol", "mar", "nu", "pes"), repeat=5)]
+    settings = {
+        "source": [write_lines("a.en", lines)],
+        "target": [write_lines("a.de", [line.replace(" ", "o ") for line in lines])],
+        "output": str(tmp_path / "data"),
+        "vocab_size": 300,
+        "valid_share": 0.1,
+        "workers": workers,
+    }
+    words = [
+        word
+        for name, value in settings.items()
+        for word in (f"--{name.replace('_', '-')}", *(value if isinstance(value, list) else [str(value)]))
+    ]
+    job = subprocess.Popen(
+        [sys.executable, "-P", "-m", "nmt", "preprocess", *words],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(lambda: list(tmp_path.glob("data.work/progress/*.json")), 200)
+    others = workers_of(job)
+    assert len(others) == (2 if workers == 2 else 0)
+    # As a terminal does.
+    os.killpg(job.pid, signal.SIGINT)
+    told = job.communicate(timeout=60)[1].replace("\r", "\n").splitlines()
+    assert job.returncode == 130
+    assert not [line for line in told if line and not line.startswith(("count lines: ", "clean and shuffle: "))]
+    wait_until(lambda: not any(map(runs, others)), 5)
+    assert not (tmp_path / "data").exists() and not list(tmp_path.rglob("manifest.json"))
+    preprocess(PreprocessConfig(**settings))
+    preprocess(PreprocessConfig(**settings | {"output": str(tmp_path / "never interrupted"), "workers": 1}))
+    assert contents(tmp_path / "data") == contents(tmp_path / "never interrupted")

@@ -128,7 +128,10 @@ def test_a_late_line_that_lacks_something_is_named_before_the_job(pairs, line, m
     [
         (b'{"source": "x"}', "a JSON object with 'target', received line 2 of '.*' without it;"),
         (b'["source"]', "a JSON object with 'source', received line 2 of '.*' without it;"),
-        (b'{"source": "x", "target": 5}', "text in 'target', received line 2 of '.*' with 5;"),
+        (b'{"source": "x", "target": 5}', "text in 'target', received line 2 of '.*' with a number;"),
+        (b'{"source": "x", "target": false}', "text in 'target', received line 2 of '.*' with true or false;"),
+        (b'{"source": "x", "target": ["secret"]}', "text in 'target', received line 2 of '.*' with a list;"),
+        (b'{"source": "x", "target": {"a": "secret"}}', "text in 'target', received line 2 of '.*' with an object;"),
         (b'{"source": "x", "target": ', r"a JSON object, received line 2 of '.*' \(Expecting value"),
         (b"[" * 200_000, r"a JSON object, received line 2 of '.*' \(maximum recursion"),
     ],

@@ -1,6 +1,7 @@
 """Where the job runs: on this machine or on a cluster, with mistakes told in words."""
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -27,6 +28,12 @@ def fail(number: int) -> int:
     raise RuntimeError("of our own making")
 
 
+def interrupt(number: int) -> int:
+    if number == 3:
+        signal.raise_signal(signal.SIGINT)
+    return number
+
+
 def steps(function, *args):
     def build(root):
         _ = root | beam.Create(range(40)) | beam.Reshuffle() | beam.Map(function, *args)
@@ -48,12 +55,19 @@ def test_several_workers_are_processes_that_share_the_work(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_mistake_that_a_worker_meets_is_told_in_its_words(workers):
+def test_a_mistake_that_a_worker_meets_is_told_in_its_words_and_once(workers, capfd, caplog):
     with pytest.raises(UserError) as told:
         Runner(workers).run(steps(refuse))
     assert str(told.value) == "--pairs: expected four fields, received three; mend line 7"
     with pytest.raises(RuntimeError, match="of our own making"):
         Runner(workers).run(steps(fail))
+    assert capfd.readouterr() == ("", "") and not caplog.records
+
+
+def test_an_interrupt_is_one_whatever_beam_makes_of_it():
+    with pytest.raises(KeyboardInterrupt):
+        Runner().run(steps(interrupt))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize(
