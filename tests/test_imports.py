@@ -19,7 +19,7 @@ USE_BEAM = {
     "pipeline.preprocess",
     "pipeline.fetch",
     *(f"pipeline.corpora.{name}" for name in ("inputs", "readers", "intake", "newlines", "slip")),
-    *(f"pipeline.corpora.{name}" for name in ("aligned_lines", "field_lines", "parquet", "tmx")),
+    *(f"pipeline.corpora.{name}" for name in ("aligned_lines", "field_lines", "parquet", "sentence_lines", "tmx")),
     *(
         f"pipeline.job.{name}"
         for name in (
