@@ -15,7 +15,7 @@ from benchmarks.places import Places
 from benchmarks.preprocess import JOBS
 from benchmarks.rounds import module
 from benchmarks.watched import watch
-from pipeline.config import PreprocessConfig
+from pipeline.config import READERS
 from pipeline.errors import UserError
 from pipeline.files import write_beside
 from pipeline.job.memory import estimate
@@ -55,7 +55,7 @@ def told(name: str, peaks: dict[tuple[int, float | None], float], sizes: dict[in
     workers = int(str(JOBS[name][-1]))
     lines = []
     for (count, near), peak in peaks.items():
-        rows = math.ceil(count / PreprocessConfig.readers)
+        rows = math.ceil(count / READERS)
         needed = estimate(sizes[count], workers, count if near else 0, rows)
         what = f"near duplicates at {near}" if near else "no near duplicates"
         lines.append(f"{name}, {count:,} pairs, {what}: {peak / 1e6:,.0f} MB, estimated {needed / 1e6:,.0f}")

@@ -12,6 +12,7 @@ from pipeline.files import is_stored, is_utf8
 from pipeline.job.digests import Dedup
 
 SPECIAL_AND_BYTE_PIECES = 4 + 256
+READERS = 8
 # A language, and perhaps script, region and variants (RFC 5646, without its extensions).
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*")
 # A pattern cannot be a folder, and `OUTPUT.work` beside a bucket would be another one.
@@ -77,7 +78,8 @@ class PreprocessConfig:
         max_rejected: Share of the pairs read above which it is an error that they are rejected.
         shards: Files into which the training records are divided; by default as many as there are readers, and more of
             a large corpus, so that each has about 100 MB.
-        readers: Processes that will read the data set in a distributed training: the least count of shards.
+        readers: Processes that will read the data set in a distributed training: the least count of shards; by default
+            8.
         workers: Processes of this machine that share the work; one is the command itself. A cluster's number of workers
             is one of its own flags.
         memory: What the job may take of this machine's, in GB (10^9 bytes); by default all that is free. A job that is
@@ -118,7 +120,7 @@ class PreprocessConfig:
     reject_text: Literal["all", "none"] = "all"
     max_rejected: float = 0.5
     shards: int | None = None
-    readers: int = 8
+    readers: int | None = None
     workers: int = 1
     memory: float | None = None
     seed: int = 1
@@ -153,9 +155,9 @@ class PreprocessConfig:
             "at least 0.98, as SentencePiece wants it, and at most 1",
             self.character_coverage,
         )
-        for name in ("subword_sample", "subword_threads", "readers", "workers"):
-            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        _require(self.shards is None or self.shards >= 1, "shards", "at least 1", self.shards)
+        for name in ("subword_sample", "subword_threads", "shards", "readers", "workers"):
+            count = getattr(self, name)
+            _require(count is None or count >= 1, name, "at least 1", count)
         _require(self.dedup in get_args(Dedup), "dedup", f"one of {', '.join(get_args(Dedup))}", self.dedup)
         _require(self.reject_text in ("all", "none"), "reject_text", "all or none", self.reject_text)
         _require(self.memory is None or self.memory > 0, "memory", "above 0", self.memory)

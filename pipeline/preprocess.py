@@ -28,6 +28,7 @@ from pipeline.job.work_folder import WorkFolder, require_free, work_folder
 from pipeline.report.findings import STATISTICS_FILE, Findings, gather
 from pipeline.report.page import REPORT_FILE, write_report
 from pipeline.schema import MANIFEST_FILE, TRAIN, VALID, Manifest, Shard, Split, Subwords
+from pipeline.unread_settings import refuse_unread
 
 _TEXT, _SUBWORDS, _ENCODED = "text", "subwords", "encoded"
 _FOUND = "found.json"
@@ -50,7 +51,13 @@ def preprocess(config: PreprocessConfig, beam_args: Sequence[str] = ()) -> Manif
         UserError: A file is missing or unreadable, parallel files have unequal counts of lines, the output exists,
             another job makes it, too little is left after cleaning, or more is rejected than `max_rejected` allows.
     """
+    refuse_unread(config)
     runner = Runner(config.workers, beam_args)
+    if config.memory is not None and not runner.local:
+        raise UserError(
+            f"--memory: expected this machine's workers, received {config.memory} beside a --runner; leave it out, and"
+            " size the cluster by its own flags"
+        )
     # A link's own place may be on another disk than what it leads to, and no folder can be renamed to it.
     output = config.output.rstrip("/") if is_stored(config.output) else os.path.realpath(config.output)
     paths = [*files_of(config), output]

@@ -48,6 +48,8 @@ class Corpus:
             self._require(not same, "two different fields", self.source_field)
             return
         self._require(bool(self.source), "at least one file", self.source)
+        field = self.source_field or self.target_field
+        self._require(field is None, "fields of pairs alone", field)
         self._require(
             len(self.source) == len(self.target),
             f"as many target files as source files ({len(self.source)})",

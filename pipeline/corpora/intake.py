@@ -4,7 +4,7 @@ import itertools
 import math
 from typing import Any, NamedTuple
 
-from pipeline.config import PreprocessConfig
+from pipeline.config import READERS, PreprocessConfig
 from pipeline.corpora import readers
 from pipeline.corpora.corpora_file import read_corpora
 from pipeline.corpora.corpus import Corpus, aligned, paired
@@ -103,5 +103,6 @@ def take_in(config: PreprocessConfig) -> Intake:
         pairs=sum(unit.pairs for unit in (*train_units, *valid_units)),
         size=math.ceil(size),
         records=math.ceil(records),
-        shards=config.shards or max(config.readers, math.ceil((size + _AROUND_A_PAIR * records) / _SHARD_BYTES)),
+        shards=config.shards
+        or max(config.readers or READERS, math.ceil((size + _AROUND_A_PAIR * records) / _SHARD_BYTES)),
     )

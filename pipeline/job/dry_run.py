@@ -18,6 +18,7 @@ from pipeline.job.survivors import survivors, without_leaked
 from pipeline.job.transforms import unit_digests
 from pipeline.report.examples import Examples
 from pipeline.schema import TRAIN, VALID
+from pipeline.unread_settings import refuse_unread
 
 _EXAMPLES = 3
 
@@ -55,6 +56,7 @@ def dry_run(config: PreprocessConfig, limit: int, beam_args: Sequence[str] = ())
     """
     if limit < 1:
         raise UserError(f"--limit: expected at least 1, received {limit}; change --limit")
+    refuse_unread(config)
     Runner(config.workers, beam_args)
     require_credentials(files_of(config))
     train, valid = inputs_of(config)

@@ -73,7 +73,7 @@ class Runner:
         self._name = _runner_name(options)
         self.local = self._name == _LOCAL
         if _flags_are_known(self._name):
-            _refuse_unknown(options)
+            _refuse_unknown(options, self._flags)
         if self.local:
             _refuse_direct_options(self._flags)
         elif workers > 1:
@@ -190,7 +190,7 @@ def _flags_are_known(name: str) -> bool:
     return name in (_LOCAL, _DASK, _DATAFLOW)
 
 
-def _refuse_unknown(options: PipelineOptions) -> None:
+def _refuse_unknown(options: PipelineOptions, flags: Sequence[str]) -> None:
     known = PipelineOptions([]).get_all_options()
     for name in options.get_all_options(retain_unknown_options=True):
         if name not in known:
@@ -199,6 +199,12 @@ def _refuse_unknown(options: PipelineOptions) -> None:
                 f"-- --{name}: expected a flag of Apache Beam's{near}, received one that it does not know; mend it, or"
                 " leave it out"
             )
+    parsers: list[argparse.ArgumentParser] = []
+    options.get_all_options(add_extra_args_fn=parsers.append)
+    for word in parsers[0].parse_known_args(flags)[1]:
+        raise UserError(
+            f"-- {word}: expected flags of Apache Beam's alone, received a word; give files before --, or leave it out"
+        )
 
 
 def _refuse_direct_options(flags: Sequence[str]) -> None:

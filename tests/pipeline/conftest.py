@@ -33,7 +33,8 @@ def configure(write_lines: Callable[..., str], tmp_path: Path) -> Callable[..., 
             for index, side in enumerate(("source", "target"))
             if pairs
         }
-        defaults = {"output": str(tmp_path / "data"), "vocab_size": 400, "shards": 3, "valid_share": 0.1}
+        defaults = {"output": str(tmp_path / "data"), "vocab_size": 400, "shards": 3}
+        defaults |= {} if valid else {"valid_share": 0.1}
         return PreprocessConfig(**{**defaults, **files, **settings})
 
     return make

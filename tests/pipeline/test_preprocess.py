@@ -15,6 +15,7 @@ import tensorflow as tf
 
 import pipeline
 from pipeline.cleaning.config import RULES, CleaningConfig
+from pipeline.config import PreprocessConfig
 from pipeline.errors import UserError
 from pipeline.job.dry_run import dry_run
 from pipeline.preprocess import preprocess
@@ -280,7 +281,8 @@ def test_mistakes_are_refused_and_leave_no_data_set(configure, write_lines, tmp_
     refused(dataclasses.replace(config, exclude=(gone,)), "--exclude: .*gone", tmp_path)
     refused(dataclasses.replace(config, exclude=config.source), "for train, received none .*leaked", tmp_path)
     refused(dataclasses.replace(config, valid_share=1e-9), "for valid, received none .*--valid-share", tmp_path)
-    refused(dataclasses.replace(config, subwords=(gone,)), "--subwords: expected a SentencePiece model.*gone", tmp_path)
+    given = dataclasses.replace(config, subwords=(gone,), vocab_size=PreprocessConfig.vocab_size)
+    refused(given, "--subwords: expected a SentencePiece model.*gone", tmp_path)
     # What has been cleaned stays for the next one, if anything is left of it.
     work = ("data.work",)
     refused(dataclasses.replace(config, vocab_size=261), "--vocab-size: expected at least 28[0-9]", tmp_path, work)
@@ -291,7 +293,8 @@ def test_a_model_that_exists_gives_the_records_that_it_was_learned_for(configure
     config = configure([(f"<2xx> {source}", target) for source, target in FILLER], user_symbols=("<2xx>",))
     manifest = preprocess(config)
     subwords = str(Path(config.output, manifest.source.file))
-    found = preprocess(dataclasses.replace(config, output=str(tmp_path / "other"), subwords=(subwords,)))
+    other = dataclasses.replace(config, output=str(tmp_path / "other"), vocab_size=PreprocessConfig.vocab_size)
+    found = preprocess(dataclasses.replace(other, subwords=(subwords,)))
     assert (found.splits, found.source, found.target) == (manifest.splits, manifest.source, manifest.source)
     assert (found.settings["subwords"], found.settings["subword_threads"]) == ([subwords], 8)
     tokenizer = Tokenizer.read(subwords)

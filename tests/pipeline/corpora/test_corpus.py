@@ -22,6 +22,7 @@ def test_options_name_a_corpus():
     ("settings", "message"),
     [
         ({"source": ("a", "b"), "target": ("c",)}, r"as many target files as source files \(2\), received 1"),
+        ({"source": ("a",), "target": ("b",), "target_field": "de"}, "fields of pairs alone, received 'de'"),
         ({"target": ("c",)}, "at least one file, received"),
         ({}, "at least one file, received"),
         ({"source": ("a",), "target": ("b",), "pairs": ("c",)}, r"either .* or pairs, received 'both \(a, b\)'"),

@@ -84,6 +84,8 @@ def test_an_interrupt_is_one_whatever_beam_makes_of_it():
             "-- --s3_regionname: expected a flag of Apache Beam's such as --s3_region_name, ",
         ),
         (1, ["--runner=dask", "--wxyz=1"], "-- --wxyz: expected a flag of Apache Beam's, received one"),
+        (1, ["c.en"], "-- c.en: expected flags of Apache Beam's alone, received a word; give files before --"),
+        (1, ["--runner=dask", "--temp_location", "gs://a", "c.en"], "-- c.en: expected flags of Apache Beam's alone"),
         (1, ["--runner=DataflowRunner", "--wxyz"], "-- --wxyz: expected a flag of Apache Beam's, received one"),
     ],
 )
