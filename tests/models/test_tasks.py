@@ -42,7 +42,8 @@ def learned(task, steps, length, rate, **settings):
     inputs = {name: np.concatenate([batch[0][name] for batch in batches]) for name in batches[0][0]}
     model.fit(inputs, np.concatenate([target for _, target in batches]), batch_size=BATCH, shuffle=False, verbose=0)
     inputs, target = inputs_of(*pairs_of(task, draw, length))
-    found = tf.function(lambda ids: search(model, ids, DecodingConfig(beam_size=1)).ids[:, 0])(inputs[SOURCE_IDS])
+    find = tf.function(lambda ids: search(model, ids, DecodingConfig(beam_size=1)).ids[:, 0], autograph=False)
+    found = find(inputs[SOURCE_IDS])
     return float(np.mean(np.all(found.numpy()[:, : target.shape[1]] == target, axis=1)))
 
 
@@ -50,23 +51,22 @@ def learned(task, steps, length, rate, **settings):
     ("task", "settings"),
     [
         ("copy", {"cell": "lstm"}),
-        ("reverse", {"cell": "lstm"}),
         ("reverse", {"cell": "gru", "attention": "general", "attention_query": "state"}),
     ],
     ids=str,
 )
 def test_attention_learns_to_copy_and_to_reverse(task, settings):
-    assert learned(task, 400, 8, 0.01, encoder_units=32, decoder_units=32, **settings) > 0.9
+    assert learned(task, 300, 8, 0.01, encoder_units=32, decoder_units=32, **settings) > 0.9
 
 
 def test_one_vector_cannot_hold_what_attention_finds_again():
-    assert learned("copy", 400, 8, 0.01, encoder_units=32, decoder_units=32, attention="none", cell="lstm") < 0.5
+    assert learned("copy", 300, 8, 0.01, encoder_units=32, decoder_units=32, attention="none", cell="lstm") < 0.5
 
 
 LAG = {"encoder": "unidirectional", "attention": "none", "encoder_units": 32, "decoder_units": 32}
 
 
-@pytest.mark.parametrize(("cell", "steps"), [("lstm-without-forget-gate", 300), ("unitary", 100), ("gru", 200)])
+@pytest.mark.parametrize(("cell", "steps"), [("lstm-without-forget-gate", 200), ("unitary", 60), ("gru", 160)])
 def test_what_can_keep_its_state_learns_a_long_lag(cell, steps):
     """The first two keep it from the start; the GRU learns to, as its gate has a bias."""
     assert learned("lag", steps, 60, 0.005, **LAG, cell=cell) > 0.9
@@ -74,4 +74,4 @@ def test_what_can_keep_its_state_learns_a_long_lag(cell, steps):
 
 def test_a_vanilla_cell_does_not_learn_it():
     """Of four symbols a quarter is right by chance."""
-    assert learned("lag", 300, 60, 0.005, **LAG, cell="simple") < 0.6
+    assert learned("lag", 200, 60, 0.005, **LAG, cell="simple") < 0.6
