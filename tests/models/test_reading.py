@@ -1,6 +1,7 @@
 """Trainings that read a data set in reverse, or with other pieces in every epoch."""
 
 import dataclasses
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -54,27 +55,6 @@ class Killed(Exception):
 
 
 @pytest.mark.slow
-def test_a_run_with_drawn_pieces_goes_on_to_the_same_losses(data, tmp_path, monkeypatch):
-    whole, run, write, written = tmp_path / "whole", tmp_path / "run", Checkpoint._write, []
-    train(DRAWN, data, str(whole))
-
-    def write_and_die(self):
-        write(self)
-        written.append((self.progress.epoch, self.progress.step))
-        if written[-1] == (1, 2):
-            raise Killed
-
-    monkeypatch.setattr(Checkpoint, "_write", write_and_die)
-    with pytest.raises(Killed):
-        train(DRAWN, data, str(run))
-    monkeypatch.undo()
-    tf.random.set_seed(77)
-    train(DRAWN, data, str(run), resume=True)
-    assert figures(run) == figures(whole)
-    require_same_checkpoints(run, whole)
-
-
-@pytest.mark.slow
 def test_drawn_pieces_are_trained_on_and_not_validated_on(data, tmp_path):
     one = dataclasses.replace(RECIPE.training, epochs=1)
     # So that both have the same weights as they are validated.
@@ -95,13 +75,26 @@ def bilingual(data, tmp_path_factory):
     folder = shutil.copytree(data, tmp_path_factory.mktemp("bilingual") / "data")
     languages = {"source_language": "en", "target_language": "de"}
     dataclasses.replace(Manifest.read_from(folder), settings=languages).write(folder)
-    return folder
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def run_in_reverse(bilingual, tmp_path_factory):
+    """Trains a recipe in reverse, once."""
+
+    @functools.cache
+    def trained(recipe):
+        run = tmp_path_factory.mktemp("runs") / "run"
+        train(recipe, bilingual, str(run), reverse=True)
+        return run
+
+    return trained
 
 
 @pytest.fixture(scope="module")
 def exchanged(bilingual, tmp_path_factory):
     """The data set, made from German to English."""
-    folder = shutil.copytree(bilingual, tmp_path_factory.mktemp("exchanged") / "data")
+    folder = Path(shutil.copytree(bilingual, tmp_path_factory.mktemp("exchanged") / "data"))
     manifest, splits = Manifest.read_from(folder).reversed(), {}
     for name, split in manifest.splits.items():
         [shard] = split.shards
@@ -113,15 +106,34 @@ def exchanged(bilingual, tmp_path_factory):
         shard = dataclasses.replace(shard, sha256=file_sha256(folder / shard.file))
         splits[name] = dataclasses.replace(split, shards=(shard,))
     dataclasses.replace(manifest, splits=splits).write(folder)
-    return folder
+    return str(folder)
+
+
+@pytest.mark.slow
+def test_a_run_with_drawn_pieces_goes_on_to_the_same_losses(bilingual, run_in_reverse, tmp_path, monkeypatch):
+    whole, run, write, written = run_in_reverse(DRAWN), tmp_path / "run", Checkpoint._write, []
+
+    def write_and_die(self):
+        write(self)
+        written.append((self.progress.epoch, self.progress.step))
+        if written[-1] == (1, 2):
+            raise Killed
+
+    monkeypatch.setattr(Checkpoint, "_write", write_and_die)
+    with pytest.raises(Killed):
+        train(DRAWN, bilingual, str(run), reverse=True)
+    monkeypatch.undo()
+    tf.random.set_seed(77)
+    train(DRAWN, bilingual, str(run), resume=True, reverse=True)
+    assert figures(run) == figures(whole)
+    require_same_checkpoints(run, whole)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", [RECIPE, DRAWN], ids=["own pieces", "drawn"])
-def test_in_reverse_a_data_set_is_that_of_the_other_direction(bilingual, exchanged, tmp_path, recipe):
-    run, other = tmp_path / "run", tmp_path / "other"
-    train(recipe, str(bilingual), str(run), reverse=True)
-    train(recipe, str(exchanged), str(other))
+def test_in_reverse_a_data_set_is_that_of_the_other_direction(run_in_reverse, bilingual, exchanged, tmp_path, recipe):
+    run, other = run_in_reverse(recipe), tmp_path / "other"
+    train(recipe, exchanged, str(other))
     assert figures(run) == figures(other)
     require_same_checkpoints(run, other)
     config, manifest = RunConfig.read_from(run), Manifest.read_from(bilingual)
@@ -135,4 +147,4 @@ def test_in_reverse_a_data_set_is_that_of_the_other_direction(bilingual, exchang
     found, expected = (load_shortlist(each, recipe.decoding) for each in (run, other))
     np.testing.assert_array_equal(found.translations, expected.translations)
     with pytest.raises(UserError, match=r"^--resume: expected .*, received others \(.*reverse: True there, False here"):
-        train(recipe, str(bilingual), str(run), resume=True)
+        train(recipe, bilingual, str(run), resume=True)
