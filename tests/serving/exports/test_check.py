@@ -25,11 +25,11 @@ def sliced_by_xla(x):
     return ops.slice_update(x, [0], ops.ones([1]))
 
 
-def save(folder, function, *specs, name="serving_default"):
-    """Saves a function as the one signature of a SavedModel."""
+def save(folder, function, *specs, name="serving_default", **more):
+    """Saves a function as a signature of a SavedModel: the one that it has, but for `more`."""
     module = tf.Module()
     module.run = tf.function(function, input_signature=specs or [tf.TensorSpec([None], tf.string, "text")])
-    tf.saved_model.save(module, str(folder), signatures={name: module.run})
+    tf.saved_model.save(module, str(folder), signatures={name: module.run, **more})
     return folder
 
 
@@ -96,19 +96,23 @@ def test_a_signature_of_another_name_or_method(tmp_path):
 
 @pytest.mark.slow
 def test_a_fresh_process_runs_it(tmp_path):
-    """Texts as they are, an option as its exported default, and nothing of this project."""
+    """Texts as they are, an option as its exported default, of two texts the short ones, nothing of this project."""
 
     def function(text, beam, penalty):
         told = tf.strings.as_string(beam) + tf.where(tf.math.is_nan(penalty), "nan", "number")
         return {"pairs": tf.stack([text, told], axis=1), "raw_bytes": text, "length": tf.strings.length(text)}
 
     specs = [STRINGS, tf.TensorSpec([None], tf.int32, "beam"), tf.TensorSpec([None], name="penalty")]
-    found = examine(save(tmp_path, function, *specs), ["ä\0".encode(), b"\xff"])
+    doubled = tf.function(
+        lambda text, target: {"y": text + target}, input_signature=[STRINGS, tf.TensorSpec([None], tf.string, "target")]
+    )
+    longer = "ä longer one than most".encode()
+    found = examine(save(tmp_path, function, *specs, pair=doubled), ["ä\0".encode(), b"\xff", longer])
     runs = found["signatures"]["serving_default"]
     assert runs["texts"] == {
-        "length": {"shape": [2], "values": [3, 1]},
-        "pairs": {"shape": [2, 2], "values": [["ä\0", "-1nan"], ["\udcff", "-1nan"]]},
-        "raw_bytes": {"shape": [2], "values": ["ä\0", "\udcff"]},
+        "length": {"shape": [3], "values": [3, 1, len(longer)]},
+        "pairs": {"shape": [3, 2], "values": [["ä\0", "-1nan"], ["\udcff", "-1nan"], [longer.decode(), "-1nan"]]},
+        "raw_bytes": {"shape": [3], "values": ["ä\0", "\udcff", longer.decode()]},
     }
     assert {alias: value["shape"] for alias, value in runs["none"].items()} == {
         "length": [0],
@@ -117,18 +121,12 @@ def test_a_fresh_process_runs_it(tmp_path):
     }
     assert (found["unregistered"], found["parameters"]) == ([], 0)
     assert not {"pipeline", "models", "serving"} & set(found["modules"])
-    assert broken_in_process(found) == ["signature serving_default: output pairs is UTF-8, or its name ends in _bytes"]
-
-
-@pytest.mark.slow
-def test_two_texts_are_short_ones(tmp_path):
-    target = tf.TensorSpec([None], tf.string, "target")
-    found = examine(
-        save(tmp_path, lambda text, target: {"y": text + target}, STRINGS, target), [b"a", b"longer than most"]
-    )
-    runs = found["signatures"]["serving_default"]
-    assert (runs["count"], runs["texts"]["y"]["values"]) == (1, ["aa"])
-    assert broken_in_process(found) == []
+    pairs = found["signatures"]["pair"]
+    assert (pairs["count"], pairs["texts"]["y"]["values"]) == (2, ["ä\0ä\0", "\udcff\udcff"])
+    assert sorted(broken_in_process(found)) == [
+        "signature pair: output y is UTF-8, or its name ends in _bytes",
+        "signature serving_default: output pairs is UTF-8, or its name ends in _bytes",
+    ]
 
 
 @pytest.mark.slow
