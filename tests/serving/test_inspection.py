@@ -6,7 +6,6 @@ import pytest
 
 import nmt
 from pipeline.errors import UserError
-from serving.graph.translator import Translator
 from serving.inspection import inspect
 
 TEXT = "<!-- <script </script> one"
@@ -19,12 +18,11 @@ def page(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]
     return inspect(str(run), TEXT, str(output)), output.read_text("utf-8")
 
 
-def test_a_page_holds_what_the_model_does(run: Path, page: tuple[str, str]) -> None:
+def test_a_page_holds_what_the_model_does(translator, page: tuple[str, str]) -> None:
     translation, html = page
     data = json.loads(re.search(r"const data = (.*);\n", html)[1])
     assert data["text"] == TEXT
     assert translation == data["translation"]
-    translator = Translator.from_run(run)
     assert translator.translate([TEXT])["translation"].numpy()[0].decode() == translation
     assert data["source"][-1] == data["target"][-1] == "</s>"
     assert len(data["attention"]) == len(data["target"])

@@ -87,10 +87,14 @@ def test_the_longest_text_of_one_part(translator, model, run):
     assert translate(translator, [" ".join([*words, "one"])]) == [f"{first} {second}"]
 
 
-def test_a_text_above_the_limit_is_refused(run, model):
-    translator = Translator.from_run(run, beam_size=1)
+@pytest.fixture(scope="module")
+def limited(run, model, translator):
+    """Takes texts of at most 50 pieces."""
     decoding = dataclasses.replace(translator.decoding, max_text_pieces=50)
-    limited = Translator(model, translator.source, translator.target, decoding, load_shortlist(run, decoding))
+    return Translator(model, translator.source, translator.target, decoding, load_shortlist(run, decoding))
+
+
+def test_a_text_above_the_limit_is_refused(translator, limited):
     longest = " ".join(["one"] * 49)
     assert translate(limited, [longest]) == translate(translator, [longest])
     with pytest.raises(tf.errors.InvalidArgumentError, match="text: expected at most 50 pieces, received more; divide"):
@@ -194,9 +198,7 @@ def test_a_text_that_is_not_split_is_one_sentence(run, model, translator):
     assert translate(whole, texts) != translate(translator, texts)
 
 
-def test_the_limit_is_of_all_sentences_of_a_text(run, model, translator):
-    decoding = dataclasses.replace(translator.decoding, max_text_pieces=50)
-    limited = Translator(model, translator.source, translator.target, decoding, load_shortlist(run, decoding))
+def test_the_limit_is_of_all_sentences_of_a_text(translator, limited):
     each = len(translator.source.tokenize(["one.\n"]).to_list()[0]) - 2
     longest = "one.\n" * (49 // each)
     assert translate(limited, [longest, "two", longest])[0] == translate(translator, [longest])[0]
