@@ -23,7 +23,7 @@ def pytest_addoption(parser):
 # What trains, and so is slow; processes share it (tests/serving/conftest.py).
 RUNS = {"run", "plain_run", "protected_run"}
 # What a process prepares for itself, for longer than it takes to use: the files that use it stay in one.
-GRAPHS = {"translator", "servable"}
+GRAPHS = {"translator", "servable", "urls"}
 # The files that take longest come first, so that none is left when all else is done.
 LONGEST = (
     "models/training/test_distribution.py",
