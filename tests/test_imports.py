@@ -64,13 +64,21 @@ def name_of(path: Path) -> str:
 
 def loaded_by(names: list[str], backend: str = "tensorflow") -> set[str]:
     """The modules that a fresh process holds after it has imported `names`."""
-    code = f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint(*sys.modules)"
+    return loaded_in_turn([names], backend)[0]
+
+
+def loaded_in_turn(stages: list[list[str]], backend: str = "tensorflow") -> list[set[str]]:
+    """The modules that one fresh process holds after it has imported the names of each stage."""
+    code = (
+        f"import importlib, sys\nfor names in {stages!r}:\n    for name in names: importlib.import_module(name)\n"
+        "    print(*sys.modules)"
+    )
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
     )
-    loaded = set(done.stdout.split())
-    assert loaded.issuperset(names)
+    loaded = [set(line.split()) for line in done.stdout.splitlines()]
+    assert all(modules.issuperset(names) for modules, names in zip(loaded, stages, strict=True))
     return loaded
 
 
@@ -139,22 +147,16 @@ def test_models_on_jax_load_no_tensorflow() -> None:
 
 
 @pytest.mark.slow
-def test_training_loads_neither_beam_nor_serving() -> None:
-    assert not packages(loaded_by(modules("models"))) & {"apache_beam", "serving"}
+def test_training_loads_neither_beam_nor_serving_and_serving_no_beam() -> None:
+    training, serving = loaded_in_turn([modules("models"), modules("serving")])
+    assert not packages(training) & {"apache_beam", "serving"}
+    assert "apache_beam" not in packages(serving)
 
 
 @pytest.mark.slow
-def test_serving_loads_no_beam() -> None:
-    assert "apache_beam" not in packages(loaded_by(modules("serving")))
-
-
-@pytest.mark.slow
-def test_pipeline_loads_neither_models_nor_serving() -> None:
-    assert not packages(loaded_by(modules("pipeline"))) & {"models", "serving"}
-
-
-@pytest.mark.slow
-def test_reading_and_tokenizing_load_no_beam() -> None:
+def test_reading_and_tokenizing_load_no_beam_and_pipeline_neither_models_nor_serving() -> None:
     names = [name for name in modules("pipeline") if name not in BEAM_MODULES | USE_BEAM]
     assert {"pipeline.reading.dataset", "pipeline.tokenizer"} <= set(names)
-    assert "apache_beam" not in packages(loaded_by(names))
+    reading, pipeline = loaded_in_turn([names, modules("pipeline")])
+    assert "apache_beam" not in packages(reading)
+    assert not packages(pipeline) & {"models", "serving"}
