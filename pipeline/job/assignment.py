@@ -65,7 +65,7 @@ class Assignment:
         """A pair as often as its weight says: of 2.5, two copies and a third of half of the pairs."""
         copy = 0
         while copy < weight:
-            place = self._place(source, target, copy)
+            place = self._place(source, target, copy, weight)
             if digests.in_share(place, weight - copy):
                 key = TRAIN, digests.shard(place, self._shards)
                 yield (key, PAIRS), (place, raw.file, raw.line, source, target, copy)
@@ -73,8 +73,8 @@ class Assignment:
                 yield self._reject(raw, SAMPLED_OUT, None, weight, source, target)
             copy += 1
 
-    def _place(self, source: str, target: str, copy: int) -> bytes:
-        return digests.place(source, target, copy, self._config.dedup, self._config.seed)
+    def _place(self, source: str, target: str, copy: int, weight: float = 1.0) -> bytes:
+        return digests.place(source, target, copy, self._config.dedup, self._config.seed, weight)
 
     def _reject(self, raw: RawPair, rule: str, value: Any, threshold: Any, source: str, target: str) -> Row:
         shard = zlib.crc32(raw.target, zlib.crc32(raw.source)) % self._shards

@@ -112,7 +112,10 @@ class _Sketch(beam.DoFn):
 
     def _rank(self, pair: PairRow) -> bytes:
         place, _, _, source, target, copy = pair
-        return digests.place(source, target, 0, self._config.dedup, self._config.seed) if copy else place
+        if not copy:
+            return place
+        first = digests.place(source, target, 0, self._config.dedup, self._config.seed)
+        return first[: digests.SIZE] + place[digests.SIZE :]
 
 
 def _shared(group: tuple[int, Iterable[tuple[str, bytes]]], partitions: int) -> Iterator[_Rows]:

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 import filelock
@@ -240,6 +241,35 @@ def test_copies_are_records_but_not_pairs(configure, tmp_path, read_back):
     kept = sum(split.records for split in manifest.splits.values())
     assert manifest.read + manifest.copies == kept + sum(manifest.rejected.values())
     assert sorted(set(read_back(config.output, "train"))) == sorted(PAIRS[20:])
+
+
+@pytest.mark.parametrize("near", [None, 0.8])
+def test_one_translation_of_a_source_stays_in_all_its_copies(configure, write_lines, tmp_path, read_back, near):
+    words = [(f"{number} the source", f"das Ziel {number}") for number in range(100, 300)]
+    files = [write_lines("one", [source for source, _ in words])]
+    files += [write_lines(name, [f"{target} {name}" for _, target in words]) for name in ("light", "heavy")]
+    corpora = tmp_path / "corpora.yaml"
+    corpora.write_text(
+        "".join(
+            f"- name: {name}\n  source: {files[0]}\n  target: {target}\n  weight: {weight}\n"
+            # The light one is a part of the heavy one, too.
+            for name, target, weight in (("light", files[1], 0.5), ("both", files[1], 1), ("heavy", files[2], 2.5))
+        )
+    )
+    config = configure((), PAIRS[:20], corpora=str(corpora), dedup="source", near_duplicates=near, max_rejected=1.0)
+    manifest = preprocess(dataclasses.replace(config, vocab_size=300))
+    copies = Counter(read_back(config.output, "train"))
+    assert {source for source, _ in copies} == {source for source, _ in words} and len(copies) == 200
+    assert manifest.copies == copies.total() - 200
+    counts = Counter(copies.values())
+    # Half a copy is 100 of 200 pairs on average, with a standard deviation of 7.
+    if near is None:
+        assert {*copies} == {(source, f"{target} heavy") for source, target in words}
+        assert counts.keys() == {2, 3} and 60 < counts[3] < 140
+    else:
+        # In the stead of a near duplicate another translation stays, as often as its own weight says.
+        assert {target.split()[-1] for _, target in copies} == {"light", "heavy"}
+        assert {count for (_, target), count in copies.items() if target.endswith("light")} == {1}
 
 
 def test_a_file_may_be_read_as_two_corpora(configure, write_lines, tmp_path):
