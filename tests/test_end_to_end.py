@@ -50,7 +50,7 @@ class Whole:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    """Preprocesses, trains and exports, each by a process of the command."""
+    """Preprocesses, trains and exports, each by a process of the command; another run is trained in this one."""
     folder = tmp_path_factory.mktemp("whole")
     for name, pairs in zip(("train", "valid", "test"), draw_pairs(1, 300, 20, 20), strict=True):
         (folder / f"{name}.en").write_text("".join(f"{pair.english}\n" for pair in pairs))
@@ -74,9 +74,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
         " --model.attention_units 8 --decoding.beam_size 2 --training.learning_rate 0.02"
         " --decoding.max_length_factor 1"
     )
-    command(f"train plain --data data --output other --training.epochs 1 --training.learning_rate 0.02 {sizes}")
     version = command("export run --output export --signatures serving_default decode").strip()
     folders = f"{folder}/run", f"{folder}/other", f"{folder}/export"
+    options = f"--data {folder}/data --output {folder}/other --training.epochs 1 --training.learning_rate 0.02 {sizes}"
+    assert nmt.main(["train", "plain", *options.split()]) == 0
     return Whole(folder, folder / "test.en", folder / "test.de", report, *folders, version)
 
 
