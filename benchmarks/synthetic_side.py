@@ -36,6 +36,8 @@ def synthetic_side(
     model = Seq2Seq(synthetic.model, vocab_size, vocab_size, label_smoothing=0.1, name="seq2seq")
     model.build()
     model.compile(optimizer=Adam(1e-3, global_clipnorm=1.0), jit_compile=backend == "jax")
+    # Else TensorFlow makes the graph twice, as the first one makes variables.
+    model.optimizer.build(model.trainable_variables)
     made, clock = [synthetic.batch(seed) for seed in range(4)], Clock()
     # Keras takes no other kind of iterator.
     batches = (batch for batch in itertools.cycle(made))

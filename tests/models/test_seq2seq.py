@@ -60,6 +60,8 @@ def test_fit_learns_to_copy(make_model, make_batch, kind):
     sizes = {"encoder_units": 32, "decoder_units": 32, "embedding_size": 16, "readout_units": 16}
     model = make_model(**KINDS[kind] | sizes | {"encoder": "unidirectional"})
     model.compile(optimizer=keras.optimizers.Adam(0.02), jit_compile=False)
+    # Else the graph is made twice, as the first one makes variables.
+    model.optimizer.build(model.trainable_variables)
     inputs, targets = make_batch([4] * 16, [4] * 16)
     inputs[SOURCE_IDS] = targets
     history = model.fit(inputs, targets, batch_size=16, epochs=30, verbose=0).history["loss"]

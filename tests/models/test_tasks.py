@@ -38,6 +38,8 @@ def learned(task, steps, length, rate, **settings):
     model, draw = Seq2Seq(ModelConfig(**SIZES | settings), VOCAB, VOCAB, name="seq2seq"), np.random.default_rng(1)
     model.build()
     model.compile(optimizer=keras.optimizers.Adam(rate, global_clipnorm=1.0), jit_compile=False)
+    # Else the graph is made twice, as the first one makes variables.
+    model.optimizer.build(model.trainable_variables)
     batches = [inputs_of(*pairs_of(task, draw, length)) for _ in range(steps)]
     inputs = {name: np.concatenate([batch[0][name] for batch in batches]) for name in batches[0][0]}
     model.fit(inputs, np.concatenate([target for _, target in batches]), batch_size=BATCH, shuffle=False, verbose=0)
