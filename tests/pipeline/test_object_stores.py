@@ -196,10 +196,10 @@ def test_a_store_that_refuses_writes_is_told_in_one_line(config, bucket, ask_rig
 
 @pytest.mark.parametrize(("why", "reason"), [("archive", "InvalidObjectState"), ("rights", "Forbidden")])
 def test_a_corpus_that_may_be_listed_and_not_read_is_told_in_one_line(config, bucket, refuse_reading, why, reason):
-    bucket.put("a.de", Path(config.target[0]).read_bytes())
-    flags = refuse_reading("a.de", why)
+    bucket.put("source.de", Path(config.target[0]).read_bytes())
+    flags = refuse_reading("source.de", why)
     done = nmt(dataclasses.replace(config, target=(f"{bucket.url}/*.de",)), config.output, flags)
-    told_in_one_line(done, f"{bucket.url}/a.de", reason, option="--source")
+    told_in_one_line(done, f"{bucket.url}/source.de", reason, option="--source")
 
 
 def test_a_store_without_credentials_is_told_in_one_line(config, bucket, monkeypatch):
