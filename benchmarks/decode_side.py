@@ -9,7 +9,8 @@ import numpy as np
 
 from benchmarks.command import run_command
 from pipeline.lines import read_lines, readable
-from serving.servable import Servable, newest_version
+from serving.exports.export_folder import newest_version
+from serving.servable import Servable
 
 
 def decode_side(export: str, /, *, source: str, output: str, sentences_at_once: int | None = None) -> None:

@@ -22,7 +22,8 @@ from benchmarks.results import Row, record
 from benchmarks.rounds import in_turn, spread
 from benchmarks.served import served
 from pipeline.errors import UserError
-from serving.servable import Servable, newest_version
+from serving.exports.export_folder import newest_version
+from serving.servable import Servable
 
 SPEED, LATENCY = "sentences a second", "milliseconds"
 CLIENTS = (1, 8, 32, 128)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from models.run import CONFIG_FILE
 from pipeline.errors import UserError
 from serving.client import URL_SCHEMES, Client
+from serving.exports.export_folder import newest_version
 from serving.exports.fingerprint import folder_fingerprint, runs_fingerprint, served_fingerprint
 from serving.graph.decode_options import OPTIONS, filled
 
@@ -93,11 +94,11 @@ def _open_run(run: str, ensemble: Sequence[str], settings: Mapping[str, Any]) ->
 
 
 def _open_export(export: str, ensemble: Sequence[str], settings: Mapping[str, Any]) -> Endpoint:
-    from serving.exports.export import exported_decoding
-    from serving.servable import newest_version
-
     version = newest_version(export)
     _require_one(ensemble, "an export")
+    # Not before, as it loads TensorFlow.
+    from serving.exports.export import exported_decoding
+
     decoding = exported_decoding(version)
     widest = max(decoding["beam_size"], decoding["max_beam_size"])
     if (beam_size := settings.get("beam_size", 1)) > widest:

@@ -12,36 +12,9 @@ import tensorflow_text  # noqa: F401 - registers the operations of the tokenizer
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
-from pipeline.errors import UserError
 from serving.embedded.status import Code, StatusError, invalid_argument
 
 _log = logging.getLogger(__name__)
-
-
-def version_folders(export: str | Path) -> dict[int, Path]:
-    """The folders EXPORT/<version>, finished or not, by version: a name of ASCII digits alone."""
-    return {int(path.name): path for path in Path(export).glob("*") if path.name.isascii() and path.name.isdecimal()}
-
-
-def complete_versions(export: str | Path) -> dict[int, Path]:
-    """The folders EXPORT/<version> that hold a SavedModel, by version."""
-    return {number: path for number, path in version_folders(export).items() if (path / "saved_model.pb").exists()}
-
-
-def newest_version(export: str | Path) -> Path:
-    """The folder EXPORT/<version> with the highest number that holds a SavedModel.
-
-    Raises:
-        UserError: There is none.
-    """
-    folder = Path(export)
-    if versions := complete_versions(folder):
-        return versions[max(versions)]
-    if (folder / "saved_model.pb").exists():
-        found = f"a version's own folder: give its parent, {str(folder.absolute().parent)!r}"
-    else:
-        found = "which holds no <version>/saved_model.pb; make one with `nmt export RUN --output EXPORT`"
-    raise UserError(f"EXPORT: expected the folder of an export, received {str(export)!r}, {found}")
 
 
 class Servable:

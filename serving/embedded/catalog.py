@@ -13,7 +13,7 @@ from serving.embedded.models_config import ModelSource
 from serving.embedded.rest import Route
 from serving.embedded.versions import Model, Version
 from serving.embedded.watcher import Watcher
-from serving.servable import newest_version
+from serving.exports.export_folder import newest_version
 
 
 @dataclasses.dataclass(frozen=True)

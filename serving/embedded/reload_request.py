@@ -8,7 +8,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from pipeline.errors import UserError
 from serving.embedded.models_config import ModelSource
 from serving.embedded.status import Code, StatusError, invalid_argument
-from serving.servable import complete_versions
+from serving.exports.export_folder import complete_versions
 
 _TENSORFLOW = "tensorflow"
 

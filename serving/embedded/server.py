@@ -21,7 +21,7 @@ from serving.embedded.config import ServerConfig
 from serving.embedded.connections import bounded_connections
 from serving.embedded.metrics import ServingMetrics
 from serving.embedded.models_config import ModelSource
-from serving.servable import newest_version
+from serving.exports.export_folder import newest_version
 
 if TYPE_CHECKING:
     from serving.embedded.grpc_server import GrpcServer

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from serving.embedded.versions import Model
-from serving.servable import complete_versions
+from serving.exports.export_folder import complete_versions
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The versions in an export's folder: fewer of them, or an earlier one again."""
+"""The versions in an export's folder: which there are, fewer of them, or an earlier one again."""
 
 import shutil
 import tempfile
@@ -6,16 +6,40 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.files import write_beside
-from serving.servable import version_folders
 
 # What a version tells of itself.
 EXPORT_FILE = "export.json"
 
 
+def version_folders(export: str | Path) -> dict[int, Path]:
+    """The folders EXPORT/<version>, finished or not, by version: a name of ASCII digits alone."""
+    return {int(path.name): path for path in Path(export).glob("*") if path.name.isascii() and path.name.isdecimal()}
+
+
+def complete_versions(export: str | Path) -> dict[int, Path]:
+    """The folders EXPORT/<version> that hold a SavedModel, by version."""
+    return {number: path for number, path in version_folders(export).items() if (path / "saved_model.pb").exists()}
+
+
+def newest_version(export: str | Path) -> Path:
+    """The folder EXPORT/<version> with the highest number that holds a SavedModel.
+
+    Raises:
+        UserError: There is none.
+    """
+    folder = Path(export)
+    if versions := complete_versions(folder):
+        return versions[max(versions)]
+    if (folder / "saved_model.pb").exists():
+        found = f"a version's own folder: give its parent, {str(folder.absolute().parent)!r}"
+    else:
+        found = "which holds no <version>/saved_model.pb; make one with `nmt export RUN --output EXPORT`"
+    raise UserError(f"EXPORT: expected the folder of an export, received {str(export)!r}, {found}")
+
+
 def whole_versions(export: str | Path) -> list[Path]:
     """The folders EXPORT/<version> that hold a SavedModel, the newest one last."""
-    versions = sorted(version_folders(export).items())
-    return [path for _, path in versions if (path / "saved_model.pb").exists()]
+    return [path for _, path in sorted(complete_versions(export).items())]
 
 
 def next_version(export: str | Path) -> Path:

@@ -8,7 +8,8 @@ from benchmarks.load import Measurement
 from benchmarks.places import Places
 from benchmarks.serve import BATCHING, IN_PROCESS, NO_BATCHING, bench_serve, call_in_process, report
 from pipeline.errors import UserError
-from serving.servable import Servable, newest_version
+from serving.exports.export_folder import newest_version
+from serving.servable import Servable
 
 
 def measurement(rate: float, *milliseconds: float) -> Measurement:

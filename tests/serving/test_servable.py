@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from serving.embedded.status import Code, StatusError
-from serving.servable import Servable, complete_versions, newest_version
+from serving.exports.export_folder import newest_version
+from serving.servable import Servable
 
 
 @pytest.fixture(scope="module")
@@ -12,11 +13,6 @@ def servable(small_export):
     servable = Servable(small_export / "10", timeout=0.2)
     yield servable
     servable.close()
-
-
-def test_the_newest_version_is_the_highest_number(small_export):
-    assert newest_version(small_export) == small_export / "10"
-    assert complete_versions(small_export) == {2: small_export / "2", 10: small_export / "10"}
 
 
 def _strings(*values):

@@ -2,7 +2,14 @@ import pytest
 
 import nmt
 from pipeline.errors import UserError
-from serving.exports.export_folder import next_version, remove_older, rollback, whole_versions
+from serving.exports.export_folder import (
+    complete_versions,
+    newest_version,
+    next_version,
+    remove_older,
+    rollback,
+    whole_versions,
+)
 
 
 @pytest.fixture
@@ -56,3 +63,8 @@ def test_nothing_to_go_back_to(export, tmp_path, keep):
 def test_the_command(export, capsys):
     assert nmt.main(["rollback", str(export)]) == 0
     assert capsys.readouterr().out == f"{export / '12'}: a copy of {export / '9'}\n"
+
+
+def test_the_newest_version_is_the_highest_number(small_export):
+    assert newest_version(small_export) == small_export / "10"
+    assert complete_versions(small_export) == {2: small_export / "2", 10: small_export / "10"}
