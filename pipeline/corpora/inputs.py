@@ -101,7 +101,7 @@ def _parallel(option: str, source: str, target: str) -> list[tuple[StoredFile, S
             f" {len(found[0])}, and {target!r}, which names {len(found[1])}; name each with its translation"
         )
     pairs = list(zip(*found, strict=True))
-    if [file.path for file in pairs[0]] != [source, target]:
+    if len(pairs) > 1:
         _tell_unlike(option, pairs)
     return pairs
 

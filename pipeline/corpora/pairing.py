@@ -13,11 +13,12 @@ def unlike(pairs: Sequence[tuple[str, str]]) -> list[int]:
     `de/a.de` differs from `en/a.en` in one word alone, the language; and if in more, then each pair in the same.
 
     Args:
-        pairs: Names of a source and a target file each, without endings of compression; all that two patterns match.
+        pairs: Names of a source and a target file each, without endings of compression; all that two patterns match,
+            which are several.
     """
     found = [_differences(*pair) for pair in pairs]
     usual = min((each for each in found if each is not None), key=len, default=None)
-    is_rule = usual is not None and (len(usual) < 2 or (len(pairs) > 1 and {*found} == {usual}))
+    is_rule = usual is not None and (len(usual) < 2 or {*found} == {usual})
     return [place for place, each in enumerate(found) if each != usual or not is_rule]
 
 
