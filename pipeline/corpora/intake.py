@@ -9,7 +9,7 @@ from pipeline.corpora import readers
 from pipeline.corpora.corpora_file import read_corpora
 from pipeline.corpora.corpus import Corpus, aligned, paired
 from pipeline.corpora.inputs import Input, excluded_inputs, inputs
-from pipeline.corpora.units import Unit
+from pipeline.corpora.units import InputName, Unit
 
 # Of the records, as they are estimated: about as many bytes as the text, and some around each pair.
 _SHARD_BYTES, _AROUND_A_PAIR = 100 << 20, 64
@@ -24,7 +24,7 @@ class Intake(NamedTuple):
     train: list[Unit]
     valid: list[Unit]
     excluded: list[Unit]
-    names: tuple[str, ...]
+    names: tuple[InputName, ...]
     states: list[Any]
     pairs: int
     size: int
@@ -98,7 +98,7 @@ def take_in(config: PreprocessConfig) -> Intake:
         train=train_units,
         valid=valid_units,
         excluded=readers.units(excluded),
-        names=tuple(one.name for one in both),
+        names=tuple(InputName(one.corpus.name, one.name) for one in both),
         states=[*map(tuple, files), *((one.corpus.name, one.corpus.weight, one.format, one.fields) for one in both)],
         pairs=sum(unit.pairs for unit in (*train_units, *valid_units)),
         size=math.ceil(size),

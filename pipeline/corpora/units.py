@@ -1,4 +1,4 @@
-"""What goes through the job: a unit of work, and the raw pairs that it holds."""
+"""What goes through the job: a unit of work, the raw pairs that it holds, and how its input is called."""
 
 from typing import NamedTuple
 
@@ -10,6 +10,13 @@ class RawPair(NamedTuple):
     line: int
     source: bytes
     target: bytes
+
+
+class InputName(NamedTuple):
+    """What reports call an input: its corpus's name, and its files' as `Input.name` has them."""
+
+    corpus: str
+    file: str
 
 
 class Unit(NamedTuple):

@@ -8,6 +8,7 @@ from pipeline.config import PreprocessConfig
 from pipeline.corpora import readers
 from pipeline.corpora.inputs import Input
 from pipeline.corpora.intake import excluded_of, files_of, inputs_of
+from pipeline.corpora.units import InputName
 from pipeline.errors import UserError
 from pipeline.job.assignment import HELD_OUT, PAIRS, REJECTED, Assignment, split_digests
 from pipeline.job.blocks import RejectRow
@@ -65,7 +66,7 @@ def dry_run(config: PreprocessConfig, limit: int, beam_args: Sequence[str] = ())
     rejected: list[RejectRow] = [*rows[TRAIN, REJECTED], *leaked]
     stay = [*survivors(sorted(pairs), {}, rejected, config)]
     kept = {TRAIN: len(stay)} | ({} if valid else {VALID: len(rows[VALID, PAIRS])})
-    examples, names = Examples(_EXAMPLES), {one.number: one.name for one in train}
+    examples, names = Examples(_EXAMPLES), [InputName(one.corpus.name, one.name) for one in train]
     for row in rejected:
         examples.add(fields(row, names))
     # A pair is kept, as its first copy, or rejected.

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import protected, records
 from pipeline.config import PreprocessConfig
+from pipeline.corpora.units import InputName
 from pipeline.files import file_sha256
 from pipeline.job import storage
 from pipeline.job.blocks import RejectRow
@@ -28,7 +29,7 @@ class EncodeShard(CountingDoFn):
         data: The folder of the data set; it holds the subwords.
         encoded: The folder of what is known of each finished shard.
         subwords: The file names of the source's and the target's subwords.
-        files: The inputs' names, by which the rejected pairs are told.
+        inputs: The inputs' names, by which the rejected pairs are told.
         progress: The folder of what is counted meanwhile.
     """
 
@@ -39,11 +40,11 @@ class EncodeShard(CountingDoFn):
         data: str,
         encoded: str,
         subwords: tuple[str, str],
-        files: tuple[str, ...],
+        inputs: tuple[InputName, ...],
         progress: str,
     ):
         super().__init__(progress)
-        self._config, self._subwords, self._files = config, subwords, files
+        self._config, self._subwords, self._inputs = config, subwords, inputs
         self._text, self._data, self._encoded = text, data, encoded
 
     def setup(self) -> None:
@@ -60,7 +61,7 @@ class EncodeShard(CountingDoFn):
         name = ShardName(*name)
         counts: Counter[str] = Counter()
         rejected: list[RejectRow] = []
-        found = ShardFindings(self._vocabularies, self._files)
+        found = ShardFindings(self._vocabularies, self._inputs)
         with storage.write_whole(storage.join(self._data, name.records)) as path:
             with open(path, "wb") as file:
                 for rows in read_rows(storage.join(self._text, name.text)):
@@ -70,7 +71,7 @@ class EncodeShard(CountingDoFn):
             rejected += block
         found.add_rejected(rejected)
         with storage.write_whole(storage.join(self._data, name.rejected)) as path:
-            write_rejects(path, rejected, self._files)
+            write_rejects(path, rejected, self._inputs)
             rejected_sha256 = file_sha256(path)
         storage.write_text(storage.join(self._encoded, name.findings), json.dumps(found.to_json()))
         told = {

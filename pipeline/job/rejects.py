@@ -2,11 +2,12 @@
 
 import gzip
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import PreprocessConfig
+from pipeline.corpora.units import InputName
 from pipeline.job.blocks import RejectRow
 
 LEAKED = "leaked"
@@ -49,28 +50,32 @@ def reject_row(
     return (*place, rule, value, threshold, source, target, of)
 
 
-def fields(row: RejectRow, files: Sequence[str] | Mapping[int, str]) -> dict[str, Any]:
+def fields(row: RejectRow, inputs: Sequence[InputName]) -> dict[str, Any]:
     """What is told of a rejected pair; its line is counted from 1.
 
     Args:
         row: The pair.
-        files: The inputs' names by their numbers.
+        inputs: The inputs' names by their numbers.
     """
     number, line, rule, value, threshold, source, target, of = row
-    told = {"rule": rule, "file": files[number], "line": line + 1, "value": value, "threshold": threshold}
+    told = {"rule": rule, **_place(inputs, number, line), "value": value, "threshold": threshold}
     if of is not None:
-        told["of"] = {"file": files[of[0]], "line": of[1] + 1}
+        told["of"] = _place(inputs, *of)
     return told if source is None else told | {"source": source, "target": target}
 
 
-def write_rejects(path: str | Path, rows: Iterable[RejectRow], files: Sequence[str]) -> None:
+def _place(inputs: Sequence[InputName], number: int, line: int) -> dict[str, Any]:
+    return {**inputs[number]._asdict(), "line": line + 1}
+
+
+def write_rejects(path: str | Path, rows: Iterable[RejectRow], inputs: Sequence[InputName]) -> None:
     """Writes rejected pairs, one JSON object a line, in the order of files and lines.
 
     Args:
         path: The file, compressed by gzip; equal rows give equal bytes.
         rows: `RejectRow`s.
-        files: The inputs' names.
+        inputs: The inputs' names.
     """
     with open(path, "wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
         for row in sorted(rows, key=lambda row: (row[0], row[1])):
-            file.write(json.dumps(fields(row, files), ensure_ascii=False).encode() + b"\n")
+            file.write(json.dumps(fields(row, inputs), ensure_ascii=False).encode() + b"\n")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.corpora.units import InputName
 from pipeline.errors import UserError
 from pipeline.files import write_beside
 from pipeline.job.blocks import RejectRow
@@ -25,12 +26,13 @@ class Findings:
 
     Attributes:
         splits: Statistics of the records of `train` and `valid`.
-        inputs: What became of each input's pairs: its name to counts by `kept` and by the rule that rejected them.
+        inputs: What became of each input's pairs: its corpus's name to its files' names to counts by `kept` and by the
+            rule that rejected them.
         examples: A few rejected pairs of each rule, as rows of the files of rejected pairs.
     """
 
     splits: Mapping[str, PairStatistics]
-    inputs: Mapping[str, Mapping[str, int]]
+    inputs: Mapping[str, Mapping[str, Mapping[str, int]]]
     examples: Mapping[str, Sequence[Mapping[str, Any]]]
 
     def write(self, folder: str | Path) -> None:
@@ -54,7 +56,11 @@ class Findings:
         try:
             fields = json.loads(path.read_text("utf-8"))
             splits = {split: PairStatistics.from_json(fields["splits"][split]) for split in (TRAIN, *fields["splits"])}
-            return cls(splits, fields["inputs"], fields["examples"])
+            inputs = {
+                corpus: {name: dict(counts) for name, counts in files.items()}
+                for corpus, files in fields["inputs"].items()
+            }
+            return cls(splits, inputs, fields["examples"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise UserError(
                 f"DATA: expected {STATISTICS_FILE} as `nmt preprocess` writes it, received {str(path)!r}, which is"
@@ -67,12 +73,12 @@ class ShardFindings:
 
     Args:
         vocabularies: Those of the source and of the target side.
-        files: The inputs' names.
+        inputs: The inputs' names.
     """
 
-    def __init__(self, vocabularies: tuple[Vocabulary, Vocabulary], files: Sequence[str]):
-        self._vocabularies, self._files = vocabularies, files
-        self._inputs: dict[str, Counter[str]] = {}
+    def __init__(self, vocabularies: tuple[Vocabulary, Vocabulary], inputs: Sequence[InputName]):
+        self._vocabularies, self._names = vocabularies, inputs
+        self._inputs = _inputs(inputs)
         self._examples = Examples()
         self.statistics = self._count([], [], [])
 
@@ -93,7 +99,7 @@ class ShardFindings:
         """Counts rejected pairs."""
         for row in rows:
             self._of(row[0])[row[2]] += 1
-            self._examples.add(reject_fields(row, self._files))
+            self._examples.add(reject_fields(row, self._names))
 
     def to_json(self) -> dict[str, Any]:
         """All that was found out, for `gather`."""
@@ -107,23 +113,33 @@ class ShardFindings:
         return count_pairs(source, target, *self._vocabularies)
 
     def _of(self, file: int) -> Counter[str]:
-        return self._inputs.setdefault(self._files[file], Counter())
+        corpus, files = self._names[file]
+        return self._inputs[corpus][files]
 
 
-def gather(shards: Iterable[tuple[str, Mapping[str, Any]]], files: Sequence[str]) -> Findings:
+def _inputs(names: Sequence[InputName]) -> dict[str, dict[str, Counter[str]]]:
+    """An empty count of each input."""
+    inputs: dict[str, dict[str, Counter[str]]] = {}
+    for corpus, files in names:
+        inputs.setdefault(corpus, {})[files] = Counter()
+    return inputs
+
+
+def gather(shards: Iterable[tuple[str, Mapping[str, Any]]], names: Sequence[InputName]) -> Findings:
     """Adds up what was found out about shards.
 
     Args:
         shards: The split of each, and what its `ShardFindings.to_json` gave.
-        files: The inputs' names, in their order; two inputs may have one name.
+        names: The inputs' names, in their order; two inputs may have one name.
     """
     splits: dict[str, PairStatistics] = {}
-    inputs: dict[str, Counter[str]] = {name: Counter() for name in files}
+    inputs = _inputs(names)
     examples = Examples()
     for split, found in shards:
         statistics = PairStatistics.from_json(found["statistics"])
         splits[split] = splits[split] + statistics if split in splits else statistics
         examples.add_all(found["examples"])
-        for name, counts in found["inputs"].items():
-            inputs[name].update(counts)
+        for corpus, files in found["inputs"].items():
+            for name, counts in files.items():
+                inputs[corpus][name].update(counts)
     return Findings(splits, inputs, examples.by_rule())

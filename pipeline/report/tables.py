@@ -112,9 +112,11 @@ def subwords(manifest: Manifest, train: PairStatistics) -> Table:
 def inputs(findings: Findings) -> Table:
     """What became of each input's pairs."""
     table = _table("input", "pairs", "kept", "rejected")
-    for name, counts in findings.inputs.items():
-        read, kept = sum(counts.values()), counts.get("kept", 0)
-        table.add_row(Text(printable(name)), f"{read:,}", f"{kept:,}", share(read - kept, read))
+    for corpus, files in findings.inputs.items():
+        for name, counts in files.items():
+            read, kept = sum(counts.values()), counts.get("kept", 0)
+            told = Text(printable(f"{corpus}: {name}"))
+            table.add_row(told, f"{read:,}", f"{kept:,}", share(read - kept, read))
     return table
 
 
@@ -155,10 +157,10 @@ def examples(rejected: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Part]:
         table.add_column(style="dim")
         table.add_column(overflow="fold")
         for row in rejected[rule]:
-            measured = [f"{row['file']}, line {row['line']:,}"]
+            measured = [_place(row)]
             measured += [] if row["value"] is None else [number(row["value"])]
             measured += [] if row["threshold"] is None else [f"limit {number(row['threshold'])}"]
-            measured += [f"of {row['of']['file']}, line {row['of']['line']:,}"] if "of" in row else []
+            measured += [f"of {_place(row['of'])}"] if "of" in row else []
             table.add_row("", Text(printable("; ".join(measured)), "dim"))
             for side in ("source", "target"):
                 if side in row:
@@ -178,3 +180,7 @@ def _table(first: str, *others: str) -> Table:
     for name in others:
         table.add_column(name, justify="right")
     return table
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return f"{row['corpus']}: {row['file']}, line {row['line']:,}"

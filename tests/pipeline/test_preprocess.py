@@ -243,8 +243,7 @@ def test_what_became_of_each_pair_is_found_out(configure, reject_text):
         for one, other in ((config.source, config.target), (config.valid_source, config.valid_target))
     ]
     assert findings.inputs == {
-        names[0]: {"kept": 380, "leaked": 20, "empty": 1, "duplicate": 1},
-        names[1]: {"kept": 20},
+        "files": {names[0]: {"kept": 380, "leaked": 20, "empty": 1, "duplicate": 1}, names[1]: {"kept": 20}}
     }
     for split, statistics in findings.splits.items():
         told = manifest.splits[split]
@@ -257,7 +256,8 @@ def test_what_became_of_each_pair_is_found_out(configure, reject_text):
     assert train.target.words == 4 * 380
     [example] = findings.examples["empty"]
     texts = {"source": "", "target": "x"} if reject_text == "all" else {}
-    assert example == {"rule": "empty", "file": names[0], "line": 401, "value": None, "threshold": None} | texts
+    place = {"corpus": "files", "file": names[0], "line": 401}
+    assert example == {"rule": "empty", **place, "value": None, "threshold": None} | texts
     assert len(findings.examples["leaked"]) == 5
     page = Path(config.output, "report.html").read_text("utf-8")
     assert "<title>Data set</title>" in page and page.count("<q ") == (2 * 7 if reject_text == "all" else 0)

@@ -49,7 +49,7 @@ def test_rejected_pairs_are_told_with_file_line_value_and_text(configure):
     }
     assert by_line[305]["rule"] == "too_many_pieces" and by_line[305]["value"] > by_line[305]["threshold"] == 50
     assert [line for line, row in by_line.items() if "of" in row] == [303]
-    assert by_line[303]["of"] == {"file": name, "line": 6}
+    assert by_line[303]["of"] == {"corpus": "files", "file": name, "line": 6}
     assert (by_line[304]["source"], by_line[303]["target"]) == ("\\xff", PAIRS[5][1])
     assert sorted(row["line"] for row in told if row["rule"] == "leaked") == [1, 2, 3]
 
@@ -285,4 +285,6 @@ def test_a_file_may_be_read_as_two_corpora(configure, write_lines, tmp_path):
     manifest = preprocess(config)
     assert manifest.read == 2 * 301 and manifest.rejected["empty"] == 2 and manifest.rejected["sampled_out"] > 60
     examples = json.loads(Path(config.output, "statistics.json").read_text())["examples"]
-    assert [row["line"] for row in examples["empty"]] == [301, 301] and len(examples["sampled_out"]) == 5
+    assert [(row["corpus"], row["line"]) for row in examples["empty"]] == [("to 2", 301), ("to 3", 301)] and len(
+        examples["sampled_out"]
+    ) == 5

@@ -122,12 +122,12 @@ def test_corpora_of_all_options_are_taken_in(settings, tmp_path, write_lines):
         (3, 1, 4),
     ]
     assert [(unit.file, unit.fields, unit.option) for unit in intake.valid] == [(4, ("2", "1"), "--valid-pairs")]
-    assert [name.replace(f"{tmp_path}/", "") for name in intake.names] == [
-        "a.en|a.de",
-        "b.tmx",
-        "x.tsv",
-        "y.tsv",
-        "v.tsv",
+    assert [(corpus, name.replace(f"{tmp_path}/", "")) for corpus, name in intake.names] == [
+        ("files", "a.en|a.de"),
+        ("talks", "b.tmx"),
+        ("pairs", "x.tsv"),
+        ("pairs", "y.tsv"),
+        ("pairs", "v.tsv"),
     ]
 
 

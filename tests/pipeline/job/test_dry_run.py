@@ -54,7 +54,7 @@ def test_the_first_pairs_of_each_input_are_tried(settings, write_lines, tmp_path
         "empty": 1, "invalid_utf8": 1, "words": 1, "characters_ratio": 1, "duplicate": 1, "leaked": 2
     }  # fmt: skip
     names = f"{config.source[0]}|{config.target[0]}"
-    ratio = {"rule": "characters_ratio", "file": names, "line": 304, "value": 5.4, "threshold": 3.0}
+    ratio = {"rule": "characters_ratio", "corpus": "files", "file": names, "line": 304, "value": 5.4, "threshold": 3.0}
     assert tried.examples["characters_ratio"] == [ratio | {"source": PAIRS[303][0], "target": PAIRS[303][1]}]
     assert [example["line"] for example in tried.examples["leaked"]] == [306, 307]
     assert not (tmp_path / "data").exists() and not list(tmp_path.glob("data*"))

@@ -43,7 +43,7 @@ def data(tmp_path_factory):
     vocabulary = Vocabulary.of(tokenizer.spell(range(tokenizer.vocab_size)))
     sentences = [Sentences.of(texts, ids) for texts, ids in zip(zip(*PAIRS, strict=True), sides, strict=True)]
     statistics = count_pairs(*sentences, vocabulary, vocabulary)
-    Findings({"train": statistics}, {"a.en|\x1b.de": {"kept": 8, "words": 2}}, {}).write(folder)
+    Findings({"train": statistics}, {"web": {"a.en|\x1b.de": {"kept": 8, "words": 2}}}, {}).write(folder)
     rejected, settings = {"words": 2, "empty": 0, "urls": 0}, {"seed": 1, "cleaning": {"off": ["urls"]}}
     files = {STATISTICS_FILE: file_sha256(folder / STATISTICS_FILE)}
     Manifest(subwords, subwords, splits, 10, rejected, settings, {"tool": "9"}, files=files).write(folder)
@@ -88,7 +88,7 @@ def test_the_command_prints_tables_and_pairs(data, capsys: pytest.CaptureFixture
         ["words", "2", "20.0", "%"], ["rejected", "nothing:", "empty"], ["off:", "urls"],
         ["seed", "1"], ["cleaning.off", "urls"],
         ["version", "of", "tool", "9"], ["fingerprint", Manifest.read_from(data).fingerprint],
-        ["source", "one", "cat\\x1b[31m"], ["target", "cat", "two"], ["a.en|\\x1b.de", "10", "8", "20.0", "%"],
+        ["source", "one", "cat\\x1b[31m"], ["target", "cat", "two"], ["web:", "a.en|\\x1b.de", "10", "8", "20.0", "%"],
     ):  # fmt: skip
         assert row in rows
     assert sum(row[:2] == ["source", "one"] for row in rows) == 7

@@ -40,15 +40,15 @@ FINDINGS = Findings(
         "train": statistics(([5, 6, 7, END_ID], [5, END_ID]), ([7, END_ID], [1, 4, END_ID])),
         "valid": statistics(([5, END_ID], [5, END_ID])),
     },
-    inputs={"web.en|web.de": {"kept": 14_999, "empty": 5_000, "leaked": 1}, "news.tsv": {}},
+    inputs={"web": {"web.en|web.de": {"kept": 14_999, "empty": 5_000, "leaked": 1}}, "news": {"news.tsv": {}}},
     examples={
         "empty": [
-            {"rule": "empty", "file": "web.en|web.de", "line": 1234, "value": None, "threshold": None}
+            {"rule": "empty", "corpus": "web", "file": "web.en|web.de", "line": 1234, "value": None, "threshold": None}
             | {"source": EVIL, "target": ""}
         ],
         "leaked": [
-            {"rule": "leaked", "file": "web.en|web.de", "line": 7, "value": 4.5, "threshold": 3}
-            | {"of": {"file": "a|b", "line": 2_000}}
+            {"rule": "leaked", "corpus": "web", "file": "web.en|web.de", "line": 7, "value": 4.5, "threshold": 3}
+            | {"of": {"corpus": "news", "file": "a|b", "line": 2_000}}
         ],
     },
 )
@@ -122,9 +122,9 @@ def test_a_report_tells_what_became_of_the_pairs(page):
 
 def test_examples_are_shown_with_their_place_as_text(page):
     assert page.of_class["examples"] == [
-        "A side has no word.", EVIL, "web.en | web.de, line 1,234",
+        "A side has no word.", EVIL, "web: web.en | web.de, line 1,234",
         "A side is a sentence of the validation pairs or of the excluded files.",
-        "web.en | web.de, line 7: 4.5, limit 3; of a | b, line 2,000",
+        "web: web.en | web.de, line 7: 4.5, limit 3; of news: a | b, line 2,000",
     ]  # fmt: skip
     assert "script" not in {tag for tag, _ in page.tags}
     # The one whose text was not kept has none.
@@ -132,8 +132,8 @@ def test_examples_are_shown_with_their_place_as_text(page):
 
 
 def test_the_tables(page):
-    assert ["web.en", "web.de", "20,000", "14,999", "25.0 %", "empty"] in page.rows
-    assert ["news.tsv", "0", "0", "0 %"] in page.rows
+    assert ["web", "web.en", "web.de", "20,000", "14,999", "25.0 %", "empty"] in page.rows
+    assert ["news", "news.tsv", "0", "0", "0 %"] in page.rows
     # Mean, median, 95 and 99 of 100, longest, characters.
     assert ["source", "3.0", "2", "4", "4", "4", "6"] in page.rows
     # Source: ab, c, c; target: a, unknown and byte in one word.
@@ -171,8 +171,8 @@ def test_the_same_data_set_has_the_same_report_in_any_folder(page, tmp_path):
 
 @pytest.mark.parametrize("counts", [("identical", "kept", "empty"), ("empty", "identical", "kept")])
 def test_the_first_of_equally_frequent_rules_is_told_whichever_came_first(tmp_path, counts):
-    findings = dataclasses.replace(FINDINGS, inputs={"a.tsv": dict.fromkeys(counts, 30)})
-    assert ["a.tsv", "90", "30", "66.7 %", "empty"] in page_of(tmp_path, findings=findings).rows
+    findings = dataclasses.replace(FINDINGS, inputs={"web": {"a.tsv": dict.fromkeys(counts, 30)}})
+    assert ["web", "a.tsv", "90", "30", "66.7 %", "empty"] in page_of(tmp_path, findings=findings).rows
 
 
 def test_a_data_set_of_which_nothing_is_left_or_told(tmp_path):
