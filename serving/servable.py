@@ -34,10 +34,8 @@ class Servable:
             folder: The folder that holds `saved_model.pb`.
             timeout: Seconds after which a run is broken off.
         """
-        graph, config = tf.Graph(), config_pb2.ConfigProto()
-        # The functions of signatures are optimized for themselves; the rest runs once, and takes longer to optimize.
-        config.graph_options.rewrite_options.disable_meta_optimizer = True
-        self._session = tf.compat.v1.Session(graph=graph, config=config)
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph)
         with graph.as_default(), _without_warnings():
             meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
         self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(meta_graph.signature_def)
