@@ -78,7 +78,7 @@ def preprocess_loop(
     def serialize(source_ids: list[int], target_ids: list[int]) -> bytes:
         sides = {SOURCE_IDS: source_ids, TARGET_IDS: target_ids}.items()
         features = {name: tf.train.Feature(int64_list=tf.train.Int64List(value=ids)) for name, ids in sides}
-        return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+        return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
 
     def write(split: str, pairs: Iterator[tuple[str, str]]) -> None:
         with tf.io.TFRecordWriter(str(Path(output, f"{split}.tfrecord"))) as writer:

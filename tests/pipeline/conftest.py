@@ -1,4 +1,5 @@
 import random
+import signal
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -38,6 +39,14 @@ def configure(write_lines: Callable[..., str], tmp_path: Path) -> Callable[..., 
         return PreprocessConfig(**{**defaults, **files, **settings})
 
     return make
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT as a terminal's processes take it, and those that they start: what a script runs beside it ignores it."""
+    outer = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, outer)
 
 
 @pytest.fixture(scope="session")

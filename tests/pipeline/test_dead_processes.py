@@ -120,6 +120,7 @@ def test_a_job_whose_worker_was_killed_is_taken_up(write_lines, tmp_path):
     assert contents(tmp_path / "data") == contents(tmp_path / "never killed")
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupted_job_ends_quietly_and_is_taken_up(write_lines, tmp_path, workers):
     lines = [" ".join(words) for words in product(("ba", "du", "fe", "gim", "kol", "mar", "nu", "pes"), repeat=5)]

@@ -64,6 +64,7 @@ def test_a_mistake_that_a_worker_meets_is_told_in_its_words_and_once(workers, ca
     assert capfd.readouterr() == ("", "") and not caplog.records
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_one_whatever_beam_makes_of_it():
     with pytest.raises(KeyboardInterrupt):
         Runner().run(steps(interrupt))

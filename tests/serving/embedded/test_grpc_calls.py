@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import re
 import time
+from collections import Counter
 
 import grpc
 import httpx
@@ -119,11 +120,12 @@ def test_a_request_whose_deadline_passes_while_it_waits_is_never_run(small_expor
         # Behind them, had they been run, it would wait for ever.
         assert stubs.upper("a", timeout=30) == "A"
         metrics = httpx.get(httpx.URL(url).join("/monitoring/prometheus/metrics")).text
-    assert ':tensorflow:serving:request_count{model_name="nmt",status="DEADLINE_EXCEEDED"} 3.0' in metrics
-    assert sorted(line["status"] for line in logged(capsys) if line["method"] == "gRPC") == [
-        *["DEADLINE_EXCEEDED"] * 3,
-        *["OK"] * 2,
-    ]
+    statuses = Counter(line["status"] for line in logged(capsys) if line["method"] == "gRPC")
+    # The client's deadline comes first, by the time that a request took, and may be heard of before the server's own.
+    late = {status: statuses.pop(status) for status in ("DEADLINE_EXCEEDED", "CANCELLED") if status in statuses}
+    assert sum(late.values()) == 3 and statuses == {"OK": 2}
+    for status, count in late.items():
+        assert f':tensorflow:serving:request_count{{model_name="nmt",status="{status}"}} {count}.0' in metrics
 
 
 def test_a_client_that_gives_up_leaves_its_place(small_export, capsys):
