@@ -17,6 +17,7 @@ _log = logging.getLogger(__name__)
 _STATUSES = {status.value[0]: status for status in grpc.StatusCode}
 # Metadata must fit into the frames of headers: as TF Serving cuts it.
 _LONGEST_MESSAGE = 1024
+_ON_ITS_WAY = 0.1
 
 
 class Call:
@@ -58,9 +59,9 @@ class Call:
             return error.code
         if not isinstance(error, asyncio.CancelledError):
             return Code.INTERNAL
-        # At the client's deadline gRPC cancels the call, too.
+        # At its deadline the client cancels, which is earlier than here by the time that the call took to come.
         left = self._context.time_remaining()
-        return Code.CANCELLED if left is None or left > 0 else Code.DEADLINE_EXCEEDED
+        return Code.CANCELLED if left is None or left > _ON_ITS_WAY else Code.DEADLINE_EXCEEDED
 
 
 class Calls(grpc.aio.ServerInterceptor):
