@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pipeline.corpora import slip
 from pipeline.corpora.filesystems import read_lines
 from pipeline.corpora.inputs import Input
-from pipeline.corpora.newlines import NewlineIndex, cut, index_newlines, read_part
+from pipeline.corpora.newlines import NewlineIndex, divided, index_newlines, read_part
 from pipeline.corpora.units import RawPair, Unit
 from pipeline.errors import UserError
 from pipeline.lines import readable
@@ -27,10 +27,7 @@ def units(one: Input, block_bytes: int) -> list[Unit]:
         UserError: A file cannot be read to its end, or their counts of lines are unequal.
     """
     unit = whole(one)
-    return [
-        unit._replace(first=block.first, pairs=block.lines, parts=block.parts, size=block.size)
-        for block in cut(_indexes(unit), block_bytes)
-    ]
+    return divided(unit, _indexes(unit), block_bytes)
 
 
 def _indexes(unit: Unit) -> list[NewlineIndex]:

@@ -2,12 +2,12 @@
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipeline.corpora.filesystems import read_lines
 from pipeline.corpora.inputs import TSV, Input
-from pipeline.corpora.newlines import cut, index_newlines, read_part
+from pipeline.corpora.newlines import divided, index_newlines, lines_of
 from pipeline.corpora.units import RawPair, Unit
 from pipeline.errors import UserError
 from pipeline.lines import readable
@@ -73,10 +73,7 @@ def units(one: Input, block_bytes: int) -> list[Unit]:
         # Wrong fields are told at once. Where no line seems to lack one, each is parsed once, by the workers.
         for _ in itertools.islice(read(unit), _FIRST_LINES if whole_lines else None):
             pass
-    return [
-        unit._replace(first=block.first, pairs=block.lines, parts=block.parts, size=block.size)
-        for block in cut([index], block_bytes, unit.first)
-    ]
+    return divided(unit, [index], block_bytes)
 
 
 def read(unit: Unit) -> Iterator[RawPair]:
@@ -86,11 +83,8 @@ def read(unit: Unit) -> Iterator[RawPair]:
         UserError: A line does not hold both sides.
     """
     [path] = unit.paths
-    lines: Iterable[bytes] = itertools.islice(read_lines(path), unit.first, None)
-    if unit.parts:
-        lines = read_part(path, unit.parts[0])
     parse = parse_tsv(*unit.fields) if unit.format == TSV else parse_json(*unit.fields)
-    for number, line in enumerate(lines, unit.first):
+    for number, line in enumerate(lines_of(unit), unit.first):
         try:
             source, target = parse(line) if line else (b"", b"")
         except _Unfit as error:

@@ -2,12 +2,13 @@
 
 import codecs
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from pipeline.corpora.filesystems import open_stored, open_text
+from pipeline.corpora.filesystems import open_stored, open_text, read_lines
+from pipeline.corpora.units import Unit
 from pipeline.lines import compression
 
 _BLOCK, _NEWLINE = 1 << 20, ord("\n")
@@ -131,6 +132,20 @@ def cut(indexes: Sequence[NewlineIndex], block_bytes: int, header: int = 0) -> l
         Block(first, last - first, part, sum(end - begin for begin, end in part))
         for (first, last), part in zip(itertools.pairwise(firsts), parts, strict=True)
     ]
+
+
+def divided(unit: Unit, indexes: Sequence[NewlineIndex], block_bytes: int) -> list[Unit]:
+    """Divides a unit's files, of which the lines before its first one hold no pairs; see `cut`."""
+    return [
+        unit._replace(first=block.first, pairs=block.lines, parts=block.parts, size=block.size)
+        for block in cut(indexes, block_bytes, unit.first)
+    ]
+
+
+def lines_of(unit: Unit) -> Iterable[bytes]:
+    """The lines of a unit of one file: those of its block, or all from its first one on."""
+    [path] = unit.paths
+    return read_part(path, unit.parts[0]) if unit.parts else itertools.islice(read_lines(path), unit.first, None)
 
 
 def read_part(path: str, part: tuple[int, int]) -> list[bytes]:

@@ -1,7 +1,7 @@
 """Inputs as units of work, and a unit as raw pairs."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.corpora import aligned_lines, field_lines, inputs, parquet, sentence_lines, tmx
@@ -78,11 +78,7 @@ def read(unit: Unit) -> Iterator[RawPair]:
         )
 
 
-def sentences(unit: Unit) -> Iterator[bytes]:
-    """Yields the texts of both sides of a unit's pairs, empty ones aside.
-
-    Raises:
-        UserError: See `read`.
-    """
-    for pair in read(unit):
+def sentences(pairs: Iterable[RawPair]) -> Iterator[bytes]:
+    """Yields the texts of both sides of pairs, empty ones aside."""
+    for pair in pairs:
         yield from filter(None, (pair.source, pair.target))

@@ -1,10 +1,9 @@
 """Text files of sentences, one a line, that have no other side."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from pipeline.corpora.filesystems import read_lines
 from pipeline.corpora.inputs import Input
-from pipeline.corpora.newlines import cut, index_newlines, read_part
+from pipeline.corpora.newlines import divided, index_newlines, lines_of
 from pipeline.corpora.units import RawPair, Unit
 from pipeline.lines import readable
 
@@ -24,15 +23,10 @@ def units(one: Input, block_bytes: int) -> list[Unit]:
     unit = whole(one)
     with readable(unit.option, one.name):
         index = index_newlines(unit.paths[0])
-    return [
-        unit._replace(first=block.first, pairs=block.lines, parts=block.parts, size=block.size)
-        for block in cut([index], block_bytes)
-    ]
+    return divided(unit, [index], block_bytes)
 
 
 def read(unit: Unit) -> Iterator[RawPair]:
     """Yields a unit's sentences as pairs of which the other side is empty."""
-    [path] = unit.paths
-    lines: Iterable[bytes] = read_part(path, unit.parts[0]) if unit.parts else read_lines(path)
-    for line, sentence in enumerate(lines, unit.first):
+    for line, sentence in enumerate(lines_of(unit), unit.first):
         yield RawPair(unit.file, line, sentence, b"")

@@ -16,7 +16,7 @@ from pipeline.job.credentials import require_credentials
 from pipeline.job.rejects import fields
 from pipeline.job.runners import Runner
 from pipeline.job.survivors import survivors, without_leaked
-from pipeline.job.transforms import unit_digests
+from pipeline.job.transforms import sentence_digests
 from pipeline.report.examples import Examples
 from pipeline.schema import TRAIN, VALID
 from pipeline.unread_settings import refuse_unread
@@ -90,6 +90,5 @@ def _rows(
 
 def _excluded(config: PreprocessConfig, valid: Sequence[Input]) -> frozenset[bytes]:
     """The digests of the sentences of the excluded files and of validation."""
-    units = readers.units(excluded_of(config))
-    joined = [digests for unit in units for digests in unit_digests(unit, config.cleaning)]
+    joined = sentence_digests(readers.first(excluded_of(config), None), config.cleaning)
     return split_digests([*joined, *_rows(config, valid, VALID, None, frozenset())[HELD_OUT, HELD_OUT]])

@@ -12,8 +12,8 @@ from typing import Any
 from pipeline.cleaning.config import CleaningConfig
 from pipeline.cleaning.normalization import normalizer
 from pipeline.config import PreprocessConfig
-from pipeline.corpora.readers import sentences
-from pipeline.corpora.units import Unit
+from pipeline.corpora import readers
+from pipeline.corpora.units import RawPair, Unit
 from pipeline.job import digests, storage
 from pipeline.job.assignment import PAIRS, REJECTED, split_digests
 from pipeline.job.blocks import NearRow, PairRow, RejectRow, pack, unpack, write_block
@@ -29,16 +29,16 @@ NEAR = "near duplicates"
 _ROWS = 4096
 
 
-def unit_digests(unit: Unit, cleaning: CleaningConfig) -> Iterator[bytes]:
-    """The joined digests of the sentences of a unit, in the form that cleaning gives them."""
+def sentence_digests(pairs: Iterable[RawPair], cleaning: CleaningConfig) -> Iterator[bytes]:
+    """The joined digests of both sides of pairs, empty ones aside, in the form that cleaning gives them."""
     normal = normalizer(cleaning)
-    texts = (normal(sentence.decode(errors="replace")) for sentence in sentences(unit))
+    texts = (normal(sentence.decode(errors="replace")) for sentence in readers.sentences(pairs))
     while block := list(itertools.islice(texts, _ROWS)):
         yield b"".join(map(digests.sentence_digest, block))
 
 
 class DigestUnit(CountingDoFn):
-    """Gives the joined digests of the sentences of a unit, see `unit_digests`.
+    """Gives the joined digests of the sentences of a unit, see `sentence_digests`.
 
     Args:
         cleaning: The settings of cleaning.
@@ -51,7 +51,7 @@ class DigestUnit(CountingDoFn):
 
     def process(self, unit: Unit) -> Iterator[bytes]:
         """Reads a unit."""
-        return unit_digests(unit, self._cleaning)
+        return sentence_digests(readers.read(unit), self._cleaning)
 
 
 class DropLeaked(CountingDoFn):

@@ -98,16 +98,28 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
-def test_a_job_whose_worker_was_killed_is_taken_up(write_lines, tmp_path):
-    lines = [" ".join(words) for words in product(("ba", "du", "fe", "gim", "kol", "mar", "nu", "pes"), repeat=3)]
-    settings = {
-        "source": [write_lines("a.en", lines)],
-        "target": [write_lines("a.de", [line.replace(" ", "o ") for line in lines])],
-        "output": str(tmp_path / "data"),
-        "vocab_size": 300,
-        "valid_share": 0.1,
-        "workers": 2,
-    }
+@pytest.fixture
+def settings_of(write_lines, tmp_path):
+    """The settings of a job over all sentences of so many of eight words."""
+
+    def make(length, workers):
+        lines = [
+            " ".join(words) for words in product(("ba", "du", "fe", "gim", "kol", "mar", "nu", "pes"), repeat=length)
+        ]
+        return {
+            "source": [write_lines("a.en", lines)],
+            "target": [write_lines("a.de", [line.replace(" ", "o ") for line in lines])],
+            "output": str(tmp_path / "data"),
+            "vocab_size": 300,
+            "valid_share": 0.1,
+            "workers": workers,
+        }
+
+    return make
+
+
+def test_a_job_whose_worker_was_killed_is_taken_up(settings_of, tmp_path):
+    settings = settings_of(3, 2)
     job = start(JOB, json.dumps(settings))
     wait_until((tmp_path / "data.work" / "text.finished").exists, 200)
     workers = wait_until(lambda: len(found := workers_of(job)) == 2 and found, 200)
@@ -122,16 +134,8 @@ def test_a_job_whose_worker_was_killed_is_taken_up(write_lines, tmp_path):
 
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_interrupted_job_ends_quietly_and_is_taken_up(write_lines, tmp_path, workers):
-    lines = [" ".join(words) for words in product(("ba", "du", "fe", "gim", "kol", "mar", "nu", "pes"), repeat=5)]
-    settings = {
-        "source": [write_lines("a.en", lines)],
-        "target": [write_lines("a.de", [line.replace(" ", "o ") for line in lines])],
-        "output": str(tmp_path / "data"),
-        "vocab_size": 300,
-        "valid_share": 0.1,
-        "workers": workers,
-    }
+def test_an_interrupted_job_ends_quietly_and_is_taken_up(settings_of, tmp_path, workers):
+    settings = settings_of(5, workers)
     words = [
         word
         for name, value in settings.items()

@@ -59,7 +59,7 @@ def test_sentences_of_text_are_its_lines(tmp_path, text, lines, found, pack, blo
     path.write_bytes(pack(text))
     cut = units(excluded_inputs(Corpus("excluded", pairs=(str(path),), option="--exclude")), block_bytes)
     assert sum(unit.pairs for unit in cut) == lines
-    assert [sentence for unit in cut for sentence in sentences(unit)] == found
+    assert [sentence for unit in cut for sentence in sentences(read(unit))] == found
 
 
 @pytest.mark.parametrize("block_bytes", [1, 1 << 20])
@@ -67,7 +67,9 @@ def test_sentences_of_pairs_are_both_sides(corpora, block_bytes):
     files = corpora[1].pairs
     found = excluded_inputs(Corpus("excluded", pairs=files, option="--exclude"), ("en", "de"))
     cut = units(found, block_bytes)
-    assert [text for unit in cut for text in sentences(unit)] == [side for pair in PAIRS for side in pair] * len(files)
+    assert [text for unit in cut for text in sentences(read(unit))] == [side for pair in PAIRS for side in pair] * len(
+        files
+    )
 
 
 def test_a_missing_file_is_named(tmp_path):
