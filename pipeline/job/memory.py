@@ -16,7 +16,7 @@ _GROUPS = (
 # one, and two workers, to which the text goes from the process that shuffles it, 5.
 _PER_BYTE, _PER_BYTE_OF_WORKERS = 5, 7
 _PROCESS = GB // 2
-# Of 1.2 million pairs of one word each, one process held 303 bytes more for each that its shard had (`--shards 1` beside 8).
+# Of 1.2 million pairs of one word each, one process held 303 bytes for each that its shard had more (`--shards 1`, 8).
 _ROW = 350
 # Of each pair that is compared with others, for its bands and its sketch: of 100,000 and 200,000 pairs each took 742
 # and 590 bytes in one process, 935 and 1,222 with two workers (`python -m benchmarks.preprocess_memory --pairs 100000
